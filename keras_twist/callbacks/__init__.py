@@ -1,0 +1,1 @@
+"""Keras callbacks: learning-rate policies, timing and reporting."""

@@ -1,0 +1,1 @@
+"""Keras layers: twist, attention, blur pooling and per-image augmentation."""

@@ -1,0 +1,1 @@
+"""Functions that build `keras.Model`s with float32 logits."""

@@ -1,0 +1,1 @@
+"""Pure tensor functions in `keras.ops`: they hold no state and draw nothing."""

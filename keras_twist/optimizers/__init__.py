@@ -1,0 +1,1 @@
+"""Optimizers that stay right under everything Keras 3 does."""

@@ -1,0 +1,1 @@
+"""Experiments as dataclasses, and the code that runs them."""
