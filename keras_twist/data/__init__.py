@@ -1,1 +1,31 @@
 """Data sets and tf.data pipelines."""
+
+from keras_twist.data.augment import (
+    Augmentation,
+    mixup,
+    normalize,
+    random_cutout,
+    random_erasing,
+    random_flip,
+    random_pad_crop,
+)
+from keras_twist.data.cifar import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, load_cifar10
+from keras_twist.data.errors import DataError
+from keras_twist.data.pipeline import eval_dataset, train_dataset
+
+__all__ = [
+    "Augmentation",
+    "CIFAR10_CLASSES",
+    "CIFAR10_MEAN",
+    "CIFAR10_STD",
+    "DataError",
+    "eval_dataset",
+    "load_cifar10",
+    "mixup",
+    "normalize",
+    "random_cutout",
+    "random_erasing",
+    "random_flip",
+    "random_pad_crop",
+    "train_dataset",
+]

@@ -1,0 +1,139 @@
+"""What a run leaves behind while it goes on: a table on the screen, a line per epoch in a file."""
+
+import json
+import math
+import os
+import sys
+from pathlib import Path
+
+import keras
+from keras import ops
+
+from keras_twist.files import partial_file
+
+COLUMNS = {
+    "loss": ("train_loss", "{:.4f}"),
+    "val_loss": ("valid_loss", "{:.4f}"),
+    "val_accuracy": ("accuracy", "{:.4f}"),
+    "val_top_k_accuracy": ("top_k_accuracy", "{:.4f}"),
+    "learning_rate": ("lr", "{:.3g}"),
+    "images_per_second": ("img/s", "{:,.0f}"),
+    "seconds": ("time", None),
+}
+
+
+class EpochTable(keras.callbacks.Callback):
+    """Writes one table row per epoch.
+
+    Columns: epoch, train_loss, valid_loss, accuracy, top_k_accuracy (both of the validation), lr,
+    img/s, time; those whose number is in the logs of the first epoch (`loss`, `val_loss`,
+    `val_accuracy`, `val_top_k_accuracy`, `learning_rate`, `images_per_second`, `seconds`). The
+    learning rate is that of the next update. `Stopwatch`, put before it, brings the last two.
+
+    Args:
+        write: Function that takes a line without its end. Defaults to writing it to `sys.stdout`.
+
+    Example:
+        >>> table = EpochTable()
+        >>> table.on_epoch_end(0, {"loss": 1.5, "seconds": 75.0})
+         epoch  train_loss    time
+             1      1.5000    1:15
+    """
+
+    def __init__(self, write=None):
+        super().__init__()
+        self.write = write or _write_line
+        self._columns = None
+
+    def on_epoch_end(self, epoch, logs=None):
+        logs = with_learning_rate(logs, self.model)
+        if self._columns is None:
+            self._columns = [key for key in COLUMNS if key in logs]
+            names = ["epoch", *(COLUMNS[key][0] for key in self._columns)]
+            self.write(_row(names, names))
+        names = ["epoch", *(COLUMNS[key][0] for key in self._columns)]
+        cells = [str(epoch + 1), *(_format(key, logs.get(key)) for key in self._columns)]
+        self.write(_row(cells, names))
+
+
+class JSONLinesLogger(keras.callbacks.Callback):
+    """Appends the logs of every epoch to a file, one JSON object per line.
+
+    Each object has `epoch` (counted from 1), all logs and `learning_rate`, that of the next
+    update. Numbers that are not finite become null. When training is resumed, lines of epochs that
+    are trained again are dropped first, so that the file has every epoch once.
+
+    Args:
+        path: File to write; it is made with its first line.
+
+    Example:
+        >>> logger = JSONLinesLogger("metrics.jsonl")
+    """
+
+    def __init__(self, path):
+        super().__init__()
+        self.path = Path(path)
+        self._started = False
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if not self._started:
+            self._started = True
+            kept = [line for line in read_json_lines(self.path) if line["epoch"] <= epoch]
+            if self.path.exists():
+                with partial_file(self.path) as file:
+                    file.writelines(json.dumps(line).encode() + b"\n" for line in kept)
+
+    def on_epoch_end(self, epoch, logs=None):
+        line = {"epoch": epoch + 1}
+        for name, value in with_learning_rate(logs, self.model).items():
+            value = float(value)
+            line[name] = value if math.isfinite(value) else None
+        with open(self.path, "a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def read_json_lines(path):
+    """List of the objects in a file that `JSONLinesLogger` wrote; a torn last line is left out."""
+    path, lines = Path(path), []
+    if path.exists():
+        for line in path.read_text(encoding="utf-8").splitlines():
+            try:
+                lines.append(json.loads(line))
+            except json.JSONDecodeError:
+                break
+    return lines
+
+
+def with_learning_rate(logs, model):
+    """Copy of the logs that also has `learning_rate`, if the model's optimizer can tell it."""
+    logs = dict(logs or {})
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None:
+        rate = ops.convert_to_numpy(optimizer.learning_rate)
+        logs.setdefault("learning_rate", float(rate))
+    return logs
+
+
+def _write_line(line):
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()
+
+
+def _format(key, value):
+    if value is None:
+        return "-"
+    pattern = COLUMNS[key][1]
+    return format_seconds(value) if pattern is None else pattern.format(float(value))
+
+
+def _row(cells, names):
+    return "  ".join(cell.rjust(max(len(name), 6)) for cell, name in zip(cells, names, strict=True))
+
+
+def format_seconds(seconds):
+    """Seconds as people read them: 9.5 -> "0:10", 3725 -> "1:02:05"."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

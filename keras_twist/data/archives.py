@@ -1,0 +1,122 @@
+"""Members of a tar archive, read into memory; nothing is ever extracted to disk.
+
+An archive comes from a download or from a folder somebody named, so it may be truncated, damaged or
+made to do harm. Without extraction no member can land outside a folder; what is left to guard is
+memory and time, by limits on every size before it is believed.
+"""
+
+import gzip
+import io
+import os
+import tarfile
+import zlib
+from pathlib import PurePosixPath
+
+from keras_twist.data.errors import DataError
+
+MAX_MEMBER_BYTES = 64 * 2**20
+MAX_TOTAL_BYTES = 512 * 2**20
+MAX_MEMBERS = 10_000
+
+_GZIP_MAGIC = b"\x1f\x8b"
+# What gzip and tarfile raise on damaged bytes, found by flipping and cutting them.
+_DAMAGE = (EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError, MemoryError)
+
+
+class _Bounded(io.RawIOBase):
+    """Reads from `stream` and refuses to go past `limit` bytes: a stop for compression bombs."""
+
+    def __init__(self, stream, limit):
+        super().__init__()
+        self._stream = stream
+        self._left = limit
+
+    def readable(self):
+        return True
+
+    def readinto(self, buffer):
+        count = self._stream.readinto(buffer)
+        self._left -= count
+        if self._left < 0:
+            raise DataError("it unpacks to more bytes than any archive of this kind holds")
+        return count
+
+
+def read_members(path, select, *, max_member=MAX_MEMBER_BYTES, max_total=MAX_TOTAL_BYTES):
+    """Reads chosen members of a tar or tar.gz archive, after checking all of its members.
+
+    One absolute path, `..`, link or device anywhere condemns the whole archive, chosen or not: a
+    good archive has none. A gzip archive is read to its last byte, so that its checksum is checked.
+
+    Args:
+        path: The archive, `.tar` or `.tar.gz` by content, whatever its name.
+        select: Function of a member's name (`"folder/file"`); true for members to read.
+        max_member: Largest size of one member, in bytes. Defaults to 64 MiB.
+        max_total: Largest size of the unpacked archive, in bytes. Defaults to 512 MiB.
+
+    Returns:
+        dict from member name to `bytes`, in archive order.
+
+    Raises:
+        DataError: The archive is missing, truncated, damaged, too large or holds an unsafe member.
+
+    Example:
+
+    ```python
+    members = read_members("cifar-10-python.tar.gz", lambda name: "_batch" in name)
+    ```
+    """
+    if not os.path.isfile(path):  # Not "exists": opening a named pipe would wait for ever.
+        raise DataError(f"Archive {os.fspath(path)} is missing or no file.")
+    try:
+        with open(path, "rb") as raw:
+            packed = raw.read(2) == _GZIP_MAGIC
+            raw.seek(0)
+            stream = gzip.GzipFile(fileobj=raw) if packed else raw
+            bounded = _Bounded(stream, max_total)
+            chosen = _read(bounded, select, max_member)
+            while bounded.read(2**20):
+                pass
+            return chosen
+    except DataError as error:
+        raise DataError(f"Archive {os.fspath(path)} is not usable: {error}.") from error
+    except OSError as error:
+        # gzip.BadGzipFile is an OSError as well; both messages are one plain phrase.
+        reason = error.strerror or error
+        raise DataError(f"Archive {os.fspath(path)} cannot be read: {reason}.") from error
+    except _DAMAGE as error:
+        raise DataError(
+            f"Archive {os.fspath(path)} is truncated or damaged: "
+            f"{error or type(error).__name__}. Delete it and get it again."
+        ) from error
+
+
+def _read(stream, select, max_member):
+    chosen = {}
+    # "r|": strictly forward, so that a size in a header is never used for a jump.
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=2**20) as archive:
+        for number, member in enumerate(archive):
+            if number >= MAX_MEMBERS:
+                raise DataError(f"it has more than {MAX_MEMBERS} members")
+            _check_member(member, max_member)
+            if member.isdir() or not select(member.name):
+                continue
+            if member.name in chosen:
+                raise DataError(f"member {member.name!r} appears twice")
+            chosen[member.name] = archive.extractfile(member).read()
+            if len(chosen[member.name]) != member.size:
+                raise DataError(f"member {member.name!r} ends early")
+    return chosen
+
+
+def _check_member(member, max_member):
+    name = member.name
+    shown = name if len(name) < 100 else name[:100] + "..."
+    # Backslashes and drive letters separate folders on Windows, whatever tar means by them.
+    parts = PurePosixPath(name.replace("\\", "/")).parts
+    if name.startswith(("/", "\\")) or ".." in parts or name[1:2] == ":":
+        raise DataError(f"member {shown!r} points outside the archive's own folder")
+    if not (member.isreg() or member.isdir()):
+        raise DataError(f"member {shown!r} is a link or a device")
+    if not 0 <= member.size <= max_member:
+        raise DataError(f"member {shown!r} claims {member.size} bytes; at most {max_member}")

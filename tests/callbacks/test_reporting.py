@@ -1,0 +1,72 @@
+"""The epoch table and the metrics file, in `model.fit` and by hand."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+
+from keras_twist.callbacks import EpochTable, JSONLinesLogger, Stopwatch
+from keras_twist.callbacks.reporting import format_seconds, read_json_lines
+from keras_twist.schedules import PiecewiseLinear
+
+
+def train(callbacks, epochs=2, initial_epoch=0, **options):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
+    schedule = PiecewiseLinear([0, 8], [0.8, 0.0])
+    model.compile(
+        keras.optimizers.SGD(schedule),
+        keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        metrics=["accuracy"],
+    )
+    x, y = np.ones((20, 2)), np.arange(20) % 3
+    options = {"validation_data": (x, y), **options}
+    model.fit(x, y, 10, epochs, 0, callbacks=callbacks, initial_epoch=initial_epoch, **options)
+
+
+def test_table_has_a_row_per_epoch_under_its_names():
+    lines = []
+    train([Stopwatch(batch_size=10), EpochTable(lines.append)])
+    assert lines[0].split() == "epoch train_loss valid_loss accuracy lr img/s time".split()
+    assert [line.split()[0] for line in lines[1:]] == ["1", "2"]
+    assert [line.split()[4] for line in lines[1:]] == ["0.6", "0.4"]
+    assert len({len(line) for line in lines}) == 1
+
+
+def test_table_leaves_out_what_is_not_measured(capsys):
+    train([EpochTable()], validation_data=None)
+    assert capsys.readouterr().out.splitlines()[0].split() == ["epoch", "train_loss", "lr"]
+
+
+def test_json_lines_has_all_logs_and_survives_resuming(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    train([JSONLinesLogger(path)], epochs=3)
+    rows = read_json_lines(path)
+    assert [row["epoch"] for row in rows] == [1, 2, 3]
+    assert set(rows[0]) == {
+        "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate",
+    }  # fmt: skip
+    # The third epoch was cut short in the write; training goes on with the second.
+    text = path.read_text()
+    path.write_text(text[:-20])
+    assert read_json_lines(path) == rows[:2]
+    train([JSONLinesLogger(path)], epochs=4, initial_epoch=1)
+    again = read_json_lines(path)
+    assert [row["epoch"] for row in again] == [1, 2, 3, 4]
+    assert again[0] == rows[0]
+
+
+def test_json_lines_writes_no_nan(tmp_path):
+    path = tmp_path / "metrics.jsonl"
+    logger = JSONLinesLogger(path)
+    logger.on_epoch_end(0, {"loss": float("nan"), "val_loss": np.float32(0.5)})
+    assert json.loads(path.read_text(), parse_constant=pytest.fail) == {
+        "epoch": 1, "loss": None, "val_loss": 0.5,
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0, "0:00"), (9.5, "0:10"), (75, "1:15"), (3725, "1:02:05")]
+)
+def test_seconds_as_people_read_them(seconds, text):
+    assert format_seconds(seconds) == text

@@ -1,0 +1,47 @@
+"""What every test may use: quiet backends, fixed seeds, a tiny data set."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import pytest
+
+CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
+
+
+@pytest.fixture(autouse=True)
+def fixed_seeds_and_policy():
+    """The same start for every test, and no dtype policy that leaks from one to the next."""
+    keras.utils.set_random_seed(0)
+    keras.config.set_dtype_policy("float32")
+    yield
+    keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(scope="session")
+def tiny_images():
+    """300 training and 100 test images in 10 classes that a small net learns, with labels."""
+    rng = np.random.default_rng(0)
+
+    def images(per_class):
+        labels = np.repeat(np.arange(10, dtype="uint8"), per_class)
+        pixels = rng.integers(0, 100, (len(labels), 32, 32, 3))
+        pixels[np.arange(len(labels)), :, :, labels % 3] += 15 * labels[:, None, None]
+        return pixels.astype("uint8"), labels
+
+    return images(30), images(10)
+
+
+@pytest.fixture(scope="session")
+def tiny_tree(tiny_images, tmp_path_factory):
+    """The tiny data set as folders of PNG files, as `load_cifar10(data_dir)` takes it."""
+    image = pytest.importorskip("PIL.Image", reason="Pillow writes the PNG files")
+    root = tmp_path_factory.mktemp("tiny_tree")
+    for split, (pixels, labels) in zip(("train", "test"), tiny_images, strict=True):
+        for name in CLASSES:
+            (root / split / name).mkdir(parents=True)
+        for number, (array, label) in enumerate(zip(pixels, labels, strict=True)):
+            image.fromarray(array).save(root / split / CLASSES[label] / f"{number:03}.png")
+    return root

@@ -1,0 +1,105 @@
+"""What the tf.data augmentations draw, and that their arguments are checked."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_twist import data
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="tf.data runs TensorFlow operations"
+)
+
+
+def one_batch(operation, images, seed=0, **options):
+    labels = np.zeros(len(images), int)
+    dataset = data.train_dataset(
+        images, labels, len(images), augment=(operation,), seed=seed, **options
+    )
+    return next(iter(dataset))[0].numpy()
+
+
+def test_erasing_follows_its_definition():
+    images = np.full((3000, 20, 30, 1), 255, "uint8")
+    out = one_batch(data.random_erasing(0.5, (0.1, 0.3), (0.5, 2.0), fill=(0.0, 200.0)), images)
+    erased = (out != 255)[..., 0]
+    touched = erased.any(axis=(1, 2))
+    assert abs(touched.mean() - 0.5) < 0.04  # a standard deviation of 0.009
+    rows, columns = erased.any(axis=2).sum(axis=1), erased.any(axis=1).sum(axis=1)
+    assert (erased.sum(axis=(1, 2)) == rows * columns).all()  # rectangles without holes
+    share = (rows * columns)[touched] / 600
+    # Sides are rounded down, which takes at most a row and a column.
+    assert 0.3 >= share.max() > 0.26 and 0.05 < share.min() < 0.11
+    aspect = rows[touched] / columns[touched]
+    assert 0.4 < aspect.min() < 0.6 and 1.6 < aspect.max() < 2.4
+    assert erased.any(axis=0).all()  # reaches every pixel
+    values = out[erased]
+    assert values.max() < 201 and abs(values.mean() - 100) < 2  # noise, one value per pixel
+
+
+def test_erasing_with_probability_zero_and_one():
+    images = np.full((64, 16, 16, 3), 255, "uint8")
+    np.testing.assert_array_equal(one_batch(data.random_erasing(0.0), images), images)
+    out = one_batch(data.random_erasing(1.0, area=(0.2, 0.2), fill=(0.0, 100.0)), images)
+    assert (out != 255).any(axis=(1, 2, 3)).all()
+
+
+def test_cutout_after_normalisation_writes_the_mean_colour():
+    images = np.full((200, 16, 16, 3), 200, "uint8")
+    dataset = data.train_dataset(
+        images,
+        np.zeros(200, int),
+        200,
+        augment=(data.normalize([100] * 3, [50] * 3), data.random_cutout(4)),
+    )
+    out = next(iter(dataset))[0].numpy()
+    assert ((out == 0).sum(axis=(1, 2, 3)) == 4 * 4 * 3).all()
+    assert np.unique(out).tolist() == [0, 2]
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.2, 1.0])
+def test_mixup_blends_images_and_labels_alike(alpha):
+    labels = np.arange(1000) % 10
+    images = np.zeros((1000, 2, 2, 10), "float32")
+    images[np.arange(1000), :, :, labels] = 1
+    dataset = data.train_dataset(images, labels, 1000, mix=data.mixup(alpha), num_classes=10)
+    mixed, targets = (tensor.numpy() for tensor in next(iter(dataset)))
+    assert np.isfinite(mixed).all()
+    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(mixed[:, 0, 0], targets, atol=1e-6)
+    # The weight is Beta(alpha, alpha): mean 1/2, variance 1 / (4 (2 alpha + 1)). With partners of
+    # the same class (a tenth) it cannot be seen.
+    top = targets.max(axis=1)
+    weights = np.concatenate([top, 1 - top])[np.concatenate([top, top]) < 1]
+    if alpha >= 0.2:
+        assert abs(weights.var() - 1 / (4 * (2 * alpha + 1))) < 0.02
+
+
+def test_two_seeds_differ_and_one_repeats():
+    images = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3)).astype("uint8")
+    operation = data.random_pad_crop(2)
+    first, again, other = (one_batch(operation, images, seed=seed) for seed in (3, 3, 4))
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: data.random_pad_crop(-1), "`padding`.*-1"),
+        (lambda: data.random_cutout(0), "`size`.*0"),
+        (lambda: data.random_erasing(1.5), "`probability`.*1.5"),
+        (lambda: data.random_erasing(area=(0.5, 0.1)), "`area`"),
+        (lambda: data.random_erasing(aspect=(0.0, 1.0)), "`aspect`"),
+        (lambda: data.random_erasing(fill=(1.0, 1.0)), "`fill`"),
+        (lambda: data.mixup(0.0), "`alpha`.*0.0"),
+        (lambda: data.normalize([0.0], [0.0]), "`std`"),
+        (
+            lambda: one_batch(data.random_cutout(9), np.zeros((2, 8, 8, 3), "uint8")),
+            "`size`.*size=9, height=8",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -1,0 +1,112 @@
+"""Augmentation layers: one draw per image, the right distribution, off at inference."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_twist.layers import Cutout, RandomFlip, RandomPadCrop
+
+LAYERS = [
+    lambda: RandomPadCrop(padding=2, seed=1),
+    lambda: RandomFlip("horizontal_and_vertical", seed=1),
+    lambda: Cutout(size=3, seed=1),
+]
+
+
+def ramp(batch, size=8):
+    """The same image many times, all pixels different, so that each draw can be read off."""
+    image = np.arange(size * size, dtype="float32").reshape(1, size, size, 1) + 1
+    return np.repeat(image, batch, axis=0)
+
+
+def distinct(images):
+    return len({image.tobytes() for image in ops.convert_to_numpy(images)})
+
+
+def test_every_crop_offset_occurs_and_each_image_has_its_own():
+    out = RandomPadCrop(padding=2, seed=0)(ramp(2000), training=True)
+    assert distinct(out) == 25
+    _, counts = np.unique(ops.convert_to_numpy(out)[:, 4, 4, 0], return_counts=True)
+    assert counts.min() > 40  # 80 expected each, a standard deviation of 9
+
+
+def test_flips_are_independent_in_both_directions():
+    out = ops.convert_to_numpy(RandomFlip("horizontal_and_vertical", seed=0)(ramp(2000)))
+    corners, counts = np.unique(out[:, 0, 0, 0], return_counts=True)
+    assert corners.tolist() == [1, 8, 57, 64]
+    assert counts.min() > 430  # 500 expected each, a standard deviation of 19
+
+
+def test_cutout_is_a_whole_square_anywhere():
+    out = ops.convert_to_numpy(Cutout(size=3, seed=0)(ramp(2000)))
+    assert ((out == 0).sum(axis=(1, 2, 3)) == 9).all()
+    assert distinct(out) == 36
+    assert (out == 0).any(axis=0).all()
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_does_nothing_at_inference(make):
+    images = ramp(4)
+    np.testing.assert_array_equal(ops.convert_to_numpy(make()(images, training=False)), images)
+    model = keras.Sequential([keras.Input((8, 8, 1)), make()])
+    np.testing.assert_array_equal(model.predict(images, verbose=0), images)
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_keeps_integers(make):
+    out = make()(ramp(4).astype("uint8"), training=True)
+    assert keras.backend.standardize_dtype(out.dtype) == "uint8"
+
+
+@pytest.mark.parametrize("make", LAYERS)
+def test_the_seed_decides_the_draws(make):
+    images = ramp(16)
+    first, again = make(), make()
+    for _ in range(2):
+        np.testing.assert_array_equal(
+            ops.convert_to_numpy(first(images)), ops.convert_to_numpy(again(images))
+        )
+    assert distinct(first(images)) > 1
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_augments_inside_a_compiled_step(jit_compile):
+    inputs = keras.Input((None, None, 3), dtype="uint8")
+    x = inputs
+    for make in LAYERS:
+        x = make()(x)
+    x = keras.layers.Rescaling(1 / 255)(x)
+    x = keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(x))
+    model = keras.Model(inputs, keras.layers.Dense(2)(x))
+    model.compile("sgd", "mse", jit_compile=jit_compile)
+    images = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3)).astype("uint8")
+    history = model.fit(images, np.zeros((32, 2)), batch_size=16, epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data runs TensorFlow")
+@pytest.mark.parametrize("make", LAYERS)
+def test_works_in_tf_data(make):
+    import tensorflow as tf
+
+    layer = make()
+    dataset = tf.data.Dataset.from_tensor_slices(ramp(64)).batch(32)
+    out = np.concatenate(list(dataset.map(lambda x: layer(x, training=True)).as_numpy_iterator()))
+    assert distinct(out) > 3
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: RandomPadCrop(padding=1.5), "`padding`.*1.5"),
+        (lambda: RandomPadCrop(mode="wrap"), "`mode`.*wrap"),
+        (lambda: RandomFlip("diagonal"), "`mode`.*diagonal"),
+        (lambda: Cutout(size=0), "`size`.*0"),
+        (lambda: Cutout(size=9)(ramp(1)), "`size`.*size=9, height=8"),
+        (lambda: RandomFlip()(np.zeros((8, 8, 3))), r"shape \(batch, height, width, channels\)"),
+    ],
+)
+def test_bad_arguments_are_named(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

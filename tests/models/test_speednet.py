@@ -1,0 +1,70 @@
+"""SpeedNet: whitening makes patches uncorrelated, identity kernels pass the image on."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_twist.models import PartialIdentity, SpeedNet, whiten
+
+
+def correlated_images():
+    rng = np.random.default_rng(0)
+    noise = rng.normal(size=(200, 34, 34, 3))
+    smooth = noise[:, 1:-1, 1:-1] + noise[:, 2:, 1:-1] + noise[:, 1:-1, 2:]
+    return (smooth @ rng.normal(size=(3, 3))).astype("float32")
+
+
+def test_whitened_features_have_unit_covariance():
+    model, images = SpeedNet(width=4), correlated_images()
+    whiten(model, images, epsilon=0.0)
+    features = ops.convert_to_numpy(model.get_layer("whitening")(images)).reshape(-1, 24)
+    np.testing.assert_allclose(features[:, :12], -features[:, 12:], atol=1e-4)
+    second_moment = features[:, :12].T @ features[:, :12] / len(features)
+    np.testing.assert_allclose(second_moment, np.eye(12), atol=2e-3)
+
+
+def test_whitening_is_frozen_and_its_bias_is_not():
+    model = SpeedNet(width=4)
+    names = [weight.path for weight in model.trainable_weights]
+    assert not any("whitening/kernel" in name for name in names)
+    assert any("whitening_bias" in name for name in names)
+
+
+def test_partial_identity_copies_its_input():
+    images = np.random.default_rng(0).normal(size=(2, 8, 8, 4)).astype("float32")
+    layer = keras.layers.Conv2D(
+        6, 3, padding="same", use_bias=False, kernel_initializer=PartialIdentity(seed=0)
+    )
+    out = ops.convert_to_numpy(layer(images))
+    np.testing.assert_allclose(out[..., :4], images, atol=1e-6)
+    rest = ops.convert_to_numpy(layer.kernel)[..., 4:]
+    bound = 36**-0.5
+    assert 0.8 * bound < np.abs(rest).max() <= bound
+    assert ops.convert_to_numpy(PartialIdentity()((3, 3, 8, 5)))[1, 1].argmax(0).tolist() == list(
+        range(5)
+    )
+
+
+def test_has_airbench94s_shapes():
+    model = SpeedNet()
+    shapes = [tuple(model.get_layer(f"conv{g}{h}").kernel.shape[2:]) for g in "123" for h in "ab"]
+    assert shapes == [(24, 64), (64, 64), (64, 256), (256, 256), (256, 256), (256, 256)]
+    assert model.get_layer("pool4").input.shape[1:3] == (3, 3)
+
+
+def test_survives_saving(tmp_path):
+    model = SpeedNet(width=4)
+    model.save(tmp_path / "model.keras")
+    copy = keras.saving.load_model(tmp_path / "model.keras")
+    images = correlated_images()[:2]
+    np.testing.assert_array_equal(model.predict(images, verbose=0), copy.predict(images, verbose=0))
+
+
+def test_bad_arguments_are_named():
+    with pytest.raises(ValueError, match="`input_shape`.*16, 16, 3"):
+        SpeedNet(input_shape=(16, 16, 3))
+    with pytest.raises(ValueError, match=r"`images`.*\(10, 32, 32, 1\)"):
+        whiten(SpeedNet(width=4), np.zeros((10, 32, 32, 1)))
+    with pytest.raises(ValueError, match="odd sides"):
+        PartialIdentity()((2, 2, 3, 3))

@@ -1,0 +1,103 @@
+"""How a recipe becomes data, a model and an optimizer."""
+
+import dataclasses
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_twist.recipes import CIFAR_RECIPES, Recipe, RecipeError, cifar
+
+
+def curve(schedule, steps):
+    return ops.convert_to_numpy(schedule(np.arange(steps)))
+
+
+def test_every_recipe_is_explained():
+    assert set(cifar.ABOUT) == set(CIFAR_RECIPES)
+
+
+def test_davidnet_has_cifar10_fasts_rates():
+    rate, momentum = cifar.build_schedules(CIFAR_RECIPES["davidnet"], 24 * 98)
+    assert momentum == 0.9
+    # Its first update has the rate of step 1, its last one that of the last step, which is 0.
+    expected = np.interp((np.arange(24 * 98) + 1) / 98, [0, 5, 24], [0, 0.4, 0])
+    np.testing.assert_allclose(curve(rate, 24 * 98), expected, rtol=1e-5, atol=1e-7)
+
+
+def test_the_schedule_stretches_with_the_epochs():
+    short = dataclasses.replace(CIFAR_RECIPES["davidnet"], epochs=3)
+    rate, _ = cifar.build_schedules(short, 3 * 97)
+    assert np.argmax(curve(rate, 3 * 97)) == pytest.approx(5 / 24 * 3 * 97 - 1, abs=1)
+
+
+def test_resnet9_cycles_rate_and_momentum_against_each_other():
+    rate, momentum = cifar.build_schedules(CIFAR_RECIPES["resnet9"], 24 * 98)
+    rates, momenta = curve(rate, 24 * 98), curve(momentum, 24 * 98)
+    assert rates.argmax() == momenta.argmin() == 5 * 98 - 1
+    assert rates.max() == pytest.approx(0.023) and rates[0] == pytest.approx(0.023 / 25)
+    assert momenta[[0, 489, -1]] == pytest.approx([0.95, 0.85, 0.95], abs=1e-6)
+    assert rates[-1] == pytest.approx(0.023 / 25e4, rel=1e-5)
+
+
+def test_the_assignment_ends_at_its_lowest_rate():
+    rates = curve(cifar.build_schedules(CIFAR_RECIPES["assignment"], 2000)[0], 2000)
+    assert rates.max() == pytest.approx(0.4, rel=1e-3)
+    assert rates[-1] == pytest.approx(0.001, rel=1e-3)
+    assert (np.diff(np.sign(np.diff(rates))) < 0).sum() == 2  # two peaks
+
+
+def test_holdout_keeps_the_test_set_away(monkeypatch, tiny_images):
+    monkeypatch.setattr(cifar, "load_cifar10", lambda data_dir: tiny_images)
+    (x, y), (x_test, _) = tiny_images
+    whole = cifar.load(Recipe(name="test"))
+    assert whole.valid_name == "test" and whole.valid[0] is x_test
+    held = cifar.load(Recipe(name="test", holdout=50))
+    assert held.valid_name == "held-out"
+    np.testing.assert_array_equal(held.valid[0], x[250:])
+    np.testing.assert_array_equal(held.train[1], y[:250])
+    with pytest.raises(RecipeError, match="`holdout`"):
+        cifar.load(Recipe(name="test", holdout=300))
+
+
+@pytest.mark.parametrize("name", CIFAR_RECIPES)
+def test_every_recipe_learns(name, tiny_images):
+    recipe = dataclasses.replace(
+        CIFAR_RECIPES[name], width=4, batch_size=50, learning_rate=0.05, precision="float32"
+    )
+    data = cifar.Data(*tiny_images, "test")
+    model = cifar.build_model(recipe, data)
+    cifar.compile_model(model, recipe, 36, jit_compile=False)
+    batches = cifar.training_batches(recipe, data)
+    history = model.fit(batches, steps_per_epoch=6, epochs=6, shuffle=False, verbose=0)
+    losses = history.history["loss"]
+    assert losses[-1] < 0.95 * losses[0]
+    images, labels = next(iter(cifar.validation_batches(data)))
+    assert images.shape == (100, 32, 32, 3) and labels.shape == (100, 10)
+
+
+def test_options_reach_the_model_or_are_refused(tiny_images):
+    data = cifar.Data(*tiny_images, "test")
+    recipe = Recipe(name="test", width=4, activation="mish", pool_first=True)
+    assert "act1" in [layer.name for layer in cifar.build_model(recipe, data).layers]
+    with pytest.raises(RecipeError, match="`dropout` means nothing to the model 'speednet'"):
+        cifar.build_model(Recipe(name="test", model="speednet", dropout=0.1), data)
+    with pytest.raises(RecipeError, match="`activation`.*Received: activation=swosh"):
+        cifar.build_model(Recipe(name="test", activation="swosh"), data)
+
+
+def test_weight_decay_is_coupled_and_covers_everything(tiny_images):
+    """One step with a zero learning signal moves each weight by rate * decay * (1 + momentum)."""
+    recipe = Recipe(name="test", width=4, weight_decay=0.1, epochs=1)
+    model = cifar.build_model(recipe, cifar.Data(*tiny_images, "test"))
+    cifar.compile_model(model, recipe, 10, jit_compile=False)
+    before = [ops.convert_to_numpy(weight).copy() for weight in model.trainable_weights]
+    zeros = [ops.zeros_like(weight) for weight in model.trainable_weights]
+    model.optimizer.apply(zeros, model.trainable_weights)
+    rate = float(cifar.build_schedules(recipe, 10)[0](0))
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(weight), old * (1 - rate * 0.1 * 1.9), rtol=1e-5, atol=1e-7
+        )
+    assert keras.config.dtype_policy().name == "float32"

@@ -1,0 +1,74 @@
+"""Recipes refuse what cannot be trained, in one line that names the field."""
+
+import dataclasses
+import json
+
+import pytest
+
+from keras_twist.recipes import CIFAR_RECIPES, Recipe, RecipeError, run_folder
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"epochs": 0}, "`epochs` must be at least 1. Received: epochs=0"),
+        ({"batch_size": 0}, "`batch_size`"),
+        ({"learning_rate": float("nan")}, "`learning_rate`"),
+        ({"momentum": 1.5}, "`momentum` must be at least 0 and at most 1"),
+        ({"pct_start": 1.0}, "`pct_start`"),
+        ({"cutout": 40}, "`cutout`"),
+        ({"model": "vgg"}, "`model` must be one of davidnet, resnet9, speednet"),
+        ({"precision": "float8"}, "`precision`"),
+        ({"low_momentum": 0.8}, "`low_momentum` needs schedule='one_cycle'"),
+        ({"schedule": "one_cycle"}, "`start_factor` and `end_factor`"),
+        ({"name": "../x"}, "`name`"),
+        ({"name": ""}, "`name`"),
+        ({"seed": -1}, "`seed`"),
+    ],
+)
+def test_bad_fields_are_named(fields, message):
+    with pytest.raises(RecipeError, match=message) as caught:
+        Recipe(**{"name": "test", **fields})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", CIFAR_RECIPES)
+def test_survives_its_file(name, tmp_path):
+    run_folder.write_recipe(tmp_path, CIFAR_RECIPES[name])
+    assert run_folder.read_recipe(tmp_path) == CIFAR_RECIPES[name]
+    assert CIFAR_RECIPES[name].name == name
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "not the folder of a run"),
+        ("{", "damaged"),
+        ("[]", "no recipe has"),
+        ('{"name": "x", "danger": 1}', "danger"),
+        ("{}", "damaged"),
+        ('{"name": "x", "epochs": "three"}', "damaged"),
+        ('{"name": "x", "epochs": 0}', "`epochs`"),
+        ('{"name": "x", "model": ["davidnet"]}', "`model`"),
+    ],
+)
+def test_a_folder_that_is_not_a_runs_is_refused(content, message, tmp_path):
+    if content is not None:
+        (tmp_path / "recipe.json").write_text(content)
+    with pytest.raises(RecipeError, match=message) as caught:
+        run_folder.read_recipe(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_run_folders_never_collide(tmp_path):
+    folders = {run_folder.create(tmp_path, "test") for _ in range(3)}
+    assert len(folders) == 3
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError):
+        run_folder.create(tmp_path / "file", "test")
+
+
+def test_json_is_readable(tmp_path):
+    run_folder.write_recipe(tmp_path, CIFAR_RECIPES["quick"])
+    values = json.loads((tmp_path / "recipe.json").read_text())
+    assert values == dataclasses.asdict(CIFAR_RECIPES["quick"])
