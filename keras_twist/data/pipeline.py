@@ -55,7 +55,8 @@ def train_dataset(
 
     Example:
         >>> images = np.zeros((64, 32, 32, 3), "uint8")
-        >>> dataset = train_dataset(images, np.zeros(64, int), 16, augment=(random_pad_crop(4),))
+        >>> augment = (keras_twist.data.random_pad_crop(4), keras_twist.data.random_flip())
+        >>> dataset = train_dataset(images, np.zeros(64, int), 16, augment=augment)
         >>> len(dataset)
         4
     """

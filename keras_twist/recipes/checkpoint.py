@@ -1,6 +1,7 @@
 """The whole state of a training in one file, so that a resumed run ends as if never stopped."""
 
 import json
+import re
 import signal
 import threading
 import time
@@ -55,18 +56,16 @@ def write_state(model, values):
         variable.assign(value)
 
 
-def save(path, model, step, seconds):
+def save(path, model, progress):
     """Write a checkpoint: whole or not there, whenever the process dies.
 
     Args:
         path: Path of the file.
         model: Compiled model whose optimizer is built.
-        step: Batches trained on.
-        seconds: Training time so far, in all and in the current epoch.
+        progress: JSON value that `load` gives back.
     """
     values = read_state(model)
-    names = [f"{variable.path} {variable.shape}" for variable in state_variables(model)]
-    header = json.dumps({"step": step, "seconds": seconds, "variables": names})
+    header = json.dumps({"variables": _names(model), "progress": progress})
     arrays = {f"v{number}": value for number, value in enumerate(values)}
     with partial_file(path) as file:
         np.savez(file, header=np.frombuffer(header.encode(), np.uint8), **arrays)
@@ -80,56 +79,89 @@ def load(path, model):
         model: Compiled model whose optimizer and metrics are built.
 
     Returns:
-        `(step, seconds)` as given to `save`.
+        `progress` as given to `save`.
 
     Raises:
         RecipeError: if the file is damaged or belongs to another model.
     """
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, because NumPy leaves a file that it cannot read open.
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             header = json.loads(file["header"].tobytes())
             values = [file[f"v{number}"] for number in range(len(header["variables"]))]
     except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise RecipeError(
             f"{path} is no checkpoint of keras_twist, or damaged: {error}."
         ) from error
-    names = [f"{variable.path} {variable.shape}" for variable in state_variables(model)]
-    if names != header["variables"]:
+    if _names(model) != header["variables"]:
         raise RecipeError(f"{path} is a checkpoint of another model than the recipe's.")
     write_state(model, values)
-    return header["step"], header["seconds"]
+    return header["progress"]
+
+
+def _names(model):
+    """Path and shape of every variable, without the numbers that Keras counts up in a process."""
+    return [
+        f"{re.sub(r'_[0-9]+(?=/|$)', '', variable.path)} {variable.shape}"
+        for variable in state_variables(model)
+    ]
 
 
 class Checkpoint(keras.callbacks.Callback):
     """Writes the state after every epoch, every few minutes within one, and on a stop signal.
 
+    As a context manager it turns SIGINT and SIGTERM into an orderly stop: the step in progress is
+    finished, the checkpoint written and `Interrupted` raised. A second signal stops at once.
+
     Args:
         folder: Where `checkpoint.npz` is written.
         stopwatch: The run's `Stopwatch`, whose clock stands still meanwhile.
         minutes: Time between checkpoints within an epoch.
-        step: Batches that earlier processes have trained on. Not the optimizer's count, which a
+        steps_per_epoch: Batches in a whole epoch.
+
+    Attributes:
+        step: Batches trained on, in all processes together. Not the optimizer's count, which a
             skipped step of loss scaling does not advance.
-        metrics: With a run that goes on within an epoch, the values that the epoch's metrics had,
-            set once Keras has cleared them.
     """
 
-    def __init__(self, folder, stopwatch, minutes, step=0, metrics=None):
+    def __init__(self, folder, stopwatch, minutes, steps_per_epoch):
         super().__init__()
         self.path = Path(folder) / FILE_NAME
         self.stopwatch = stopwatch
         self.minutes = minutes
-        self.metrics = metrics
-        self.step = step
+        self.steps_per_epoch = steps_per_epoch
+        self.step = 0
         self.signum = None
-        self._epoch_start = step
+        self._epoch_start = 0
+        self._metrics = None
         self._last = time.monotonic()
+
+    def restore(self, model):
+        """Go on where the folder's checkpoint is; from the start if it has none yet.
+
+        Raises:
+            RecipeError: if the checkpoint is damaged, of another model or of other data.
+        """
+        if not self.path.exists():
+            return
+        progress = load(self.path, model)
+        if progress["steps_per_epoch"] != self.steps_per_epoch:
+            raise RecipeError(
+                f"{self.path} was trained on {progress['steps_per_epoch']} batches an epoch; this "
+                f"data set gives {self.steps_per_epoch}."
+            )
+        self.step = progress["step"]
+        self.stopwatch.carry_over(progress["seconds"], progress["epoch_seconds"])
+        if self.step % self.steps_per_epoch:
+            # Keras clears them when it begins the rest of the epoch.
+            self._metrics = [keras.ops.convert_to_numpy(v).copy() for v in model.metrics_variables]
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch_start = self.step
-        if self.metrics is not None:
-            for variable, value in zip(self.model.metrics_variables, self.metrics, strict=True):
+        if self._metrics is not None:
+            for variable, value in zip(self.model.metrics_variables, self._metrics, strict=True):
                 variable.assign(value)
-            self.metrics = None
+            self._metrics = None
 
     # At the beginning of a batch and not at the end, where one hook would make Keras wait for
     # every step.
@@ -143,17 +175,23 @@ class Checkpoint(keras.callbacks.Callback):
             self.stopwatch.resume()
 
     def on_epoch_end(self, epoch, logs=None):
-        self.step = self._epoch_start + self.params["steps"]
-        self.write(epoch_seconds=0.0)
+        self.step = (epoch + 1) * self.steps_per_epoch
+        self.write()
         if self.signum is not None:
             raise Interrupted(self.signum, self.step, self.path.parent)
 
-    def write(self, epoch_seconds=None):
-        """Write the checkpoint now; `epoch_seconds` is where the next process starts counting."""
+    def write(self):
+        """Write the checkpoint now."""
         self.stopwatch.pause()
-        total, in_epoch = self.stopwatch.elapsed()
-        seconds = (total, in_epoch if epoch_seconds is None else epoch_seconds)
-        save(self.path, self.model, self.step, seconds)
+        seconds, epoch_seconds = self.stopwatch.elapsed()
+        within_epoch = self.step % self.steps_per_epoch > 0
+        progress = {
+            "step": self.step,
+            "steps_per_epoch": self.steps_per_epoch,
+            "seconds": seconds,
+            "epoch_seconds": epoch_seconds if within_epoch else 0.0,
+        }
+        save(self.path, self.model, progress)
         self._last = time.monotonic()
 
     def __enter__(self):

@@ -177,8 +177,8 @@ def build_model(recipe, data):
             "Field `activation` must be the name of a Keras activation. "
             f"Received: activation={recipe.activation}"
         ) from error
-    if recipe.model == "davidnet":
-        options["kernel_initializer"] = models.torch_uniform()
+    if "kernel_initializer" in accepted:
+        options["kernel_initializer"] = models.torch_uniform()  # as the published results had it
     model = make(num_classes=NUM_CLASSES, input_shape=data.train[0].shape[1:], **options)
     if recipe.model == "speednet":
         sample = keras.ops.convert_to_numpy(normalization()(data.train[0][:5000]))

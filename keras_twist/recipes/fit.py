@@ -79,25 +79,23 @@ def fit(
     Example:
         ```python
         result = fit(dataclasses.replace(CIFAR_RECIPES["davidnet"], epochs=3))
-        print(result.accuracy)
+        result.model.predict(images)
         ```
     """
-    if resume is not None:
-        saved = run_folder.read_recipe(resume)
-        if recipe not in (None, saved):
-            raise RecipeError(
-                f"Argument `resume` goes on with the recipe in {resume}: leave `recipe` out."
-            )
-        recipe = saved
+    if (recipe is None) == (resume is None):
+        raise RecipeError("Give either `recipe` or `resume`: a stopped run brings its own recipe.")
+    recipe = recipe or run_folder.read_recipe(resume)
     policy = runtime.resolve_precision(recipe.precision)
     jit_compile = runtime.resolve_xla(recipe.xla)
+    # What `auto` stood for here, so that the run can be resumed or repeated on another machine.
+    recipe = dataclasses.replace(recipe, precision=policy, xla="on" if jit_compile else "off")
     data = cifar.load(recipe, data_dir)
-    if len(data.train[1]) < recipe.batch_size:
+    steps_per_epoch = len(data.train[1]) // recipe.batch_size
+    if steps_per_epoch == 0:
         raise RecipeError(
             f"Field `batch_size` must not be larger than the training set, {len(data.train[1])}. "
             f"Received: batch_size={recipe.batch_size}"
         )
-    steps_per_epoch = len(data.train[1]) // recipe.batch_size
 
     keras.utils.set_random_seed(recipe.seed)
     with runtime.precision_policy(policy):
@@ -105,39 +103,30 @@ def fit(
         cifar.compile_model(model, recipe, recipe.epochs * steps_per_epoch, jit_compile)
     _warm_up(model, cifar.training_batches(recipe, data))
 
+    folder = run_folder.create(runs, recipe.name) if resume is None else Path(resume)
     stopwatch = callbacks.Stopwatch(recipe.batch_size)
-    step, metrics = 0, None
+    keeper = checkpoint.Checkpoint(folder, stopwatch, checkpoint_minutes, steps_per_epoch)
     if resume is None:
-        folder = run_folder.create(runs, recipe.name)
         run_folder.write_recipe(folder, recipe)
         run_folder.write_json(
             folder / run_folder.ENVIRONMENT, runtime.describe_environment(policy, jit_compile)
         )
     else:
-        folder = Path(resume)
-        if (folder / checkpoint.FILE_NAME).exists():
-            step, seconds = checkpoint.load(folder / checkpoint.FILE_NAME, model)
-            stopwatch.carry_over(*seconds)
-        if step % steps_per_epoch:
-            metrics = [keras.ops.convert_to_numpy(v).copy() for v in model.metrics_variables]
-
-    keeper = checkpoint.Checkpoint(folder, stopwatch, checkpoint_minutes, step, metrics)
-    used = [stopwatch]
-    if progress:
-        from keras_twist.recipes.terminal import ProgressBar
-
-        used.append(ProgressBar(step % steps_per_epoch))
+        keeper.restore(model)
     metrics_path = folder / run_folder.METRICS
-    used += [callbacks.EpochTable(), callbacks.JSONLinesLogger(metrics_path), keeper]
+    used = [
+        stopwatch,
+        *_progress_bar(progress, keeper.step % steps_per_epoch),
+        callbacks.EpochTable(),
+        callbacks.JSONLinesLogger(metrics_path),
+        keeper,
+    ]
     with keeper:
         try:
-            _train(model, recipe, data, step, steps_per_epoch, used)
+            _train(model, recipe, data, keeper.step, steps_per_epoch, used)
         except checkpoint.Interrupted:
             _save_model(model, folder)
             raise
-        finally:
-            for callback in used:
-                getattr(callback, "close", lambda: None)()
 
     rows = read_json_lines(metrics_path)
     _save_model(model, folder)
@@ -181,6 +170,14 @@ def _train(model, recipe, data, step, steps_per_epoch, used):
                 verbose=0,
             )
             step += steps
+
+
+def _progress_bar(wanted, first_step):
+    if not wanted:
+        return []
+    from keras_twist.recipes.terminal import ProgressBar
+
+    return [ProgressBar(first_step)]
 
 
 def _warm_up(model, batches):

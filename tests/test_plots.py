@@ -1,0 +1,28 @@
+"""Pictures are figures of their own, and their absence is one clear line."""
+
+import sys
+
+import pytest
+
+from keras_twist import plots
+
+ROWS = [
+    {"epoch": 1, "loss": 2.0, "val_loss": 1.9, "accuracy": 0.3, "val_accuracy": 0.4},
+    {"epoch": 2, "loss": None, "val_loss": 1.5, "accuracy": 0.5, "val_accuracy": 0.6},
+]
+
+
+def test_history_draws_what_is_there(tmp_path):
+    figure = plots.plot_history(ROWS, "title")
+    lines = [line.get_label() for axes in figure.axes for line in axes.lines]
+    assert lines == ["training", "validation", "training", "validation"]
+    assert list(figure.axes[1].lines[1].get_ydata()) == [0.4, 0.6]
+    figure.savefig(tmp_path / "curves.png")
+    assert not hasattr(figure, "number")  # what pyplot, which keeps every figure, would add
+
+
+def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ModuleNotFoundError, match=r"pip install 'keras_twist\[plots\]'"):
+        plots.plot_history(ROWS)

@@ -1,0 +1,72 @@
+"""What the README tells people to type is run, on a small stand-in for the data."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def code_block(mark):
+    found = re.search(rf"<!-- {mark} -->\n```\w+\n(.*?)```", README.read_text(), re.DOTALL)
+    assert found, mark
+    return found[1]
+
+
+def test_the_two_commands_are_one_line_each():
+    for mark in ("train command", "test command"):
+        assert code_block(mark).count("\n") == 1
+        assert code_block(mark).startswith("python3 -m venv .venv && ")
+
+
+@pytest.fixture
+def small_cifar(monkeypatch, tiny_images):
+    from keras_twist import data, models
+
+    train, test = tiny_images
+    monkeypatch.setattr(data, "load_cifar10", lambda: (train, test))
+    narrow = models.DavidNet
+    monkeypatch.setattr(models, "DavidNet", lambda **options: narrow(width=4, **options))
+
+
+def test_model_fit_on_arrays_in_ten_lines(small_cifar):
+    code = code_block("runs: arrays")
+    assert len([line for line in code.splitlines() if line and "import" not in line]) <= 10
+    names = {}
+    exec(code.replace("epochs=24", "epochs=2").replace("batch_size=512", "batch_size=50"), names)
+    model = names["model"]
+    assert model.optimizer.iterations == 12
+    assert np.isfinite(model.evaluate(*names["test"], verbose=0)).all()
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data")
+def test_the_pipeline(small_cifar):
+    names = {}
+    exec(code_block("runs: pipeline").replace("512", "50"), names)
+    images, labels = next(iter(names["train"]))
+    assert images.shape == (50, 32, 32, 3) and labels.shape == (50,)
+    assert sum(len(labels) for _, labels in names["test"]) == 100
+
+
+def test_every_recipe_is_in_the_table():
+    from keras_twist.recipes import CIFAR_RECIPES
+
+    for name in CIFAR_RECIPES:
+        assert f"| `{name}` |" in README.read_text()
+
+
+@pytest.mark.parametrize("script", ["train_cifar.py"])
+def test_help_costs_nothing(script, tmp_path):
+    done = subprocess.run(
+        [sys.executable, README.parent / script, "--help"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0 and "--batch_size" in done.stdout
+    assert done.stderr == "" and list(tmp_path.iterdir()) == []
