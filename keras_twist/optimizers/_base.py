@@ -1,0 +1,145 @@
+"""What the optimizers of this package share: real step counts and hyperparameters that can move."""
+
+import keras
+from keras import ops
+
+LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
+
+
+class RealUpdateOptimizer(keras.optimizers.Optimizer):
+    """Optimizer whose every count is the number of updates that really happened.
+
+    Keras hands a learning rate schedule its raw call counter, so with
+    `gradient_accumulation_steps=4` a schedule runs four times too fast. Here schedules see
+    `iterations`, which neither accumulation nor a skipped loss-scale step advances.
+
+    Weight decay happens inside `update_step`, not in a pass of its own before it, so that an
+    `update_step` is the whole change of a variable and a wrapper sees the weights before it.
+    """
+
+    def _get_current_learning_rate(self):
+        # Not public in Keras. Should it be renamed, schedules count accumulation steps as they
+        # do in Keras, and nothing else changes.
+        if isinstance(self._learning_rate, LearningRateSchedule):
+            return self._learning_rate(self.iterations)
+        return super()._get_current_learning_rate()
+
+    def _apply_weight_decay(self, variables):
+        """Do nothing: `update_step` decays."""
+
+    def _decay_of(self, variable):
+        """Weight decay of one variable, 0 where it is excluded."""
+        if not self.weight_decay or not self._use_weight_decay(variable):
+            return 0.0
+        return self.weight_decay
+
+    def _add_hyperparameter(self, name, value):
+        """Return a variable for a number in [0, 1], or the schedule itself.
+
+        A Python number would be frozen into a compiled step, and a callback that sets it later
+        would change nothing and raise nothing.
+        """
+        if isinstance(value, LearningRateSchedule):
+            return value
+        number = check_fraction(name, value)
+        return self.add_variable(
+            shape=(),
+            # The Constant initializer would round a float64 number to float32.
+            initializer=lambda shape, dtype: ops.convert_to_tensor(number, dtype=dtype),
+            # Never below float32: 0.999 is not a bfloat16 number.
+            dtype=at_least_float32(keras.config.floatx()),
+            aggregation="only_first_replica",
+            name=name,
+        )
+
+    def _current(self, hyperparameter):
+        if isinstance(hyperparameter, LearningRateSchedule):
+            return hyperparameter(self.iterations)
+        return hyperparameter
+
+    def _set_hyperparameter(self, name, hyperparameter, value):
+        if isinstance(hyperparameter, LearningRateSchedule):
+            raise TypeError(
+                f"`{name}` follows the schedule it was constructed with and cannot be set. "
+                f"Construct the optimizer with a number to set it during training. "
+                f"Received: {name}={value}"
+            )
+        hyperparameter.assign(check_fraction(name, value))
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Optimizer with the settings in `config`, schedules included."""
+        return cls(**deserialize_schedules(config, custom_objects))
+
+
+def add_slots(optimizer, variables, name):
+    """List of one zero variable for each of `variables`, None for one that needs no slot.
+
+    Keras has `add_optimizer_variables` for this since 3.9. A variable that is overwritten by its
+    gradient (a float8 scale) is never updated.
+    """
+    return [
+        None
+        if getattr(variable, "overwrite_with_gradient", False)
+        else optimizer.add_variable_from_reference(variable, name=name)
+        for variable in variables
+    ]
+
+
+def deserialize_schedules(config, custom_objects=None):
+    """Copy of an optimizer's config with the schedules in it made objects again."""
+    return {
+        name: keras.saving.deserialize_keras_object(value, custom_objects=custom_objects)
+        if isinstance(value, dict)
+        else value
+        for name, value in config.items()
+    }
+
+
+def serialize_hyperparameter(hyperparameter):
+    """Return a schedule as its config, a variable as the shortest number that rounds to it."""
+    if isinstance(hyperparameter, LearningRateSchedule):
+        return keras.saving.serialize_keras_object(hyperparameter)
+    return float(str(hyperparameter.numpy()))
+
+
+def check_fraction(name, value):
+    """Return `value` as a float, or raise unless it is a number in [0, 1]."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = float("nan")
+    if not 0.0 <= number <= 1.0:
+        raise ValueError(
+            f"`{name}` must be a number in [0, 1] or a `LearningRateSchedule`. "
+            f"Received: {name}={value}"
+        )
+    return number
+
+
+def check_positive(name, value):
+    """Raise unless `value` is a number > 0."""
+    if not (isinstance(value, int | float) and value > 0.0):
+        raise ValueError(f"`{name}` must be a number > 0. Received: {name}={value}")
+
+
+def check_weight_decay(value):
+    """Raise unless `value` is None or a number that is not negative."""
+    if value is not None and not (isinstance(value, int | float) and value >= 0.0):
+        raise ValueError(
+            f"`weight_decay` must be None or a number >= 0. Received: weight_decay={value}"
+        )
+
+
+def at_least_float32(dtype):
+    """Type to compute in for variables of `dtype`."""
+    # Not keras.backend.result_type: outside TensorFlow it makes float32 of float64.
+    name = keras.backend.standardize_dtype(dtype)
+    return "float32" if name in ("float16", "bfloat16") else name
+
+
+def dense_gradient(gradient, variable):
+    """Gradient in the variable's dtype; TensorFlow's sparse rows (of an Embedding) made dense."""
+    if hasattr(gradient, "dense_shape"):
+        gradient = ops.add(ops.zeros_like(variable), gradient)
+    return ops.cast(gradient, variable.dtype)

@@ -1,0 +1,224 @@
+"""Slow weights that follow the fast weights of any optimizer."""
+
+import math
+
+import keras
+from keras import ops
+
+from keras_twist.optimizers._base import add_slots
+
+# What Keras does around an update. The wrapper does it in the wrapped optimizer's place: an
+# average and a constraint are then of the weights after the pull, and only the wrapper counts.
+PIPELINE = (
+    "clipnorm",
+    "clipvalue",
+    "global_clipnorm",
+    "use_ema",
+    "ema_momentum",
+    "ema_overwrite_frequency",
+    "loss_scale_factor",
+    "gradient_accumulation_steps",
+)
+# An order of magnitude, not a measured optimum: below it, arithmetic costs less than a branch.
+BRANCH_SIZE = 16384
+
+
+@keras.saving.register_keras_serializable(package="keras_twist")
+class Lookahead(keras.optimizers.Optimizer):
+    """Pull the weights back to a slow copy of themselves every few updates.
+
+    The wrapped optimizer explores; every `sync_period` updates the slow weights move part of the
+    way to where it got, and it goes on from there:
+
+        if t == 1: slow = w                        # before the update and its weight decay
+        w = update of inner_optimizer
+        if t % sync_period == 0:
+            slow += slow_step_size * (w - slow)
+            w = slow
+
+    The slow weights start from the weights at the first update, so weights loaded after the
+    optimizer was built, or a first step skipped for its loss scale, do no harm. Weights that are
+    loaded in the middle of a training need a new optimizer, or its state from the same moment.
+
+    The wrapper takes over clipping, averaging (`use_ema`), `loss_scale_factor` and
+    `gradient_accumulation_steps` as they are set on the wrapped optimizer; set them there. One
+    update is one real update: skipped loss-scale steps and the steps of accumulation do not
+    count, neither here nor for the schedules of the wrapped optimizer. At the end of training
+    the weights may be up to `sync_period - 1` updates ahead of the slow ones.
+
+    Args:
+        inner_optimizer: A `keras.optimizers.Optimizer`, not yet built. For mixed precision let
+            `compile()` put its `LossScaleOptimizer` around this one.
+        sync_period: Number of updates from one pull to the next, an integer >= 1. Defaults to `6`.
+        slow_step_size: How far the slow weights go, in (0, 1]. Defaults to `0.5`.
+        name: Name of the optimizer. Defaults to `None`.
+
+    Raises:
+        ValueError: If `inner_optimizer` is no optimizer, is built already or has an `apply()` of
+            its own (`LossScaleOptimizer`, `MultiOptimizer`), if `sync_period` is not an integer
+            >= 1 or if `slow_step_size` is outside (0, 1].
+
+    Example:
+
+    >>> optimizer = keras_twist.optimizers.Lookahead(keras.optimizers.SGD(1.0), sync_period=2)
+    >>> w = keras.Variable([3.0])
+    >>> for _ in range(2):
+    ...     optimizer.apply([keras.ops.array([1.0])], [w])
+    >>> float(w[0])  # 3 -> 2 -> 1, then halfway back to 3
+    2.0
+
+    Reference:
+        [Lookahead Optimizer: k steps forward, 1 step back](https://arxiv.org/abs/1907.08610),
+        [tensorflow-addons](https://github.com/tensorflow/addons).
+        Differs from it in: tensorflow-addons copies the slow weights when they are created, which
+        after skipped loss-scale steps or loaded weights is not where training starts.
+    """
+
+    def __init__(self, inner_optimizer, sync_period=6, slow_step_size=0.5, name=None):
+        """Take over what surrounds an update from the wrapped optimizer."""
+        _check_inner_optimizer(inner_optimizer)
+        if not isinstance(sync_period, int) or sync_period < 1:
+            raise ValueError(
+                f"`sync_period` must be an integer >= 1. Received: sync_period={sync_period}"
+            )
+        if not isinstance(slow_step_size, int | float) or not 0.0 < slow_step_size <= 1.0:
+            raise ValueError(
+                "`slow_step_size` must be a number in (0, 1]. "
+                f"Received: slow_step_size={slow_step_size}"
+            )
+        super().__init__(
+            # A callable, so that Keras makes no second learning rate variable.
+            learning_rate=self._inner_learning_rate,
+            weight_decay=inner_optimizer.weight_decay,
+            name=name,
+            **{setting: getattr(inner_optimizer, setting) for setting in PIPELINE},
+        )
+        inner_optimizer.use_ema = False
+        inner_optimizer.gradient_accumulation_steps = None
+        self.inner_optimizer = inner_optimizer
+        self.sync_period = sync_period
+        self.slow_step_size = slow_step_size
+
+    def _inner_learning_rate(self):
+        return self.inner_optimizer.learning_rate
+
+    @property
+    def learning_rate(self):
+        """Learning rate of the wrapped optimizer."""
+        return self.inner_optimizer.learning_rate
+
+    @learning_rate.setter
+    def learning_rate(self, value):
+        self.inner_optimizer.learning_rate = value
+
+    @property
+    def variables(self):
+        """Own variables, then the wrapped optimizer's."""
+        return super().variables + self.inner_optimizer.variables
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        """Exempt variables from the wrapped optimizer's weight decay."""
+        self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
+
+    def build(self, variables):
+        """Create the wrapped optimizer's state and the slow weights."""
+        if self.built:
+            return
+        self.inner_optimizer.build(variables)
+        super().build(variables)
+        self._slow_weights = add_slots(self, variables, "slow")
+
+    def apply(self, grads, trainable_variables=None):
+        """Update the variables with the wrapped optimizer, then pull them back if it is time."""
+        super().apply(grads, trainable_variables)
+        self.inner_optimizer.iterations.assign(self.iterations)
+
+    # An update in Keras is _apply_weight_decay, then _backend_update_step. Both are forwarded
+    # whole, because optimizers change either (Muon the first, Nadam and all of torch's the
+    # second), with the work on the slow weights before and after.
+
+    def _apply_weight_decay(self, variables):
+        self._for_each_variable(self._start)
+        self.inner_optimizer._apply_weight_decay(variables)
+
+    def _backend_update_step(self, grads, trainable_variables, learning_rate):
+        self.inner_optimizer._backend_update_step(grads, trainable_variables, learning_rate)
+        self._for_each_variable(self._pull)
+
+    def _for_each_variable(self, task):
+        """Run `task(variable, slow)` as Keras runs updates: on every replica, in its device scope.
+
+        For all variables, also those without a gradient at this step: their slow weights must
+        start too, and their own turn may never fall on a multiple of `sync_period`.
+        """
+        pairs = zip(self._trainable_variables, self._slow_weights, strict=True)
+        variables = [variable for variable, slow in pairs if slow is not None]
+        no_gradients = [ops.zeros(())] * len(variables)
+        super()._backend_update_step(no_gradients, variables, task)
+
+    def update_step(self, gradient, variable, learning_rate):
+        """Work on the slow weights of one variable; `learning_rate` is the task."""
+        task = learning_rate
+        task(variable, self._slow_weights[self._get_variable_index(variable)])
+
+    def _start(self, variable, slow):
+        first = ops.equal(self.iterations, 0)
+        (start,) = _choose(first, lambda w, s: [w], lambda w, s: [s], variable, slow)
+        self.assign(slow, start)
+
+    def _pull(self, variable, slow):
+        def pulled(w, s):
+            s = ops.add(s, ops.multiply(ops.subtract(w, s), self.slow_step_size))
+            return [s, s]
+
+        due = ops.equal((self.iterations + 1) % self.sync_period, 0)
+        w, s = _choose(due, pulled, lambda w, s: [w, s], variable, slow)
+        self.assign(variable, w)
+        self.assign(slow, s)
+
+    def get_config(self):
+        """Return the constructor's arguments."""
+        inner = keras.saving.serialize_keras_object(self.inner_optimizer)
+        inner["config"].update({setting: getattr(self, setting) for setting in PIPELINE})
+        return {
+            "name": self.name,
+            "inner_optimizer": inner,
+            "sync_period": self.sync_period,
+            "slow_step_size": self.slow_step_size,
+        }
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Optimizer with the settings in `config`, the wrapped one included."""
+        config = dict(config)
+        config["inner_optimizer"] = keras.saving.deserialize_keras_object(
+            config["inner_optimizer"], custom_objects=custom_objects
+        )
+        return cls(**config)
+
+
+def _choose(condition, new, old, variable, slow):
+    """Tensors of `new(variable, slow)` where the scalar `condition` holds, else of `old`."""
+    w, s = ops.convert_to_tensor(variable), ops.convert_to_tensor(slow)
+    # Most updates change nothing here. TensorFlow's graph skips the branch not taken and passes
+    # the other on without a copy; JAX fuses a choice, torch would wait for the condition.
+    if keras.backend.backend() == "tensorflow" and math.prod(w.shape) >= BRANCH_SIZE:
+        return ops.cond(condition, lambda: new(w, s), lambda: old(w, s))
+    return [ops.where(condition, a, b) for a, b in zip(new(w, s), old(w, s), strict=True)]
+
+
+def _check_inner_optimizer(inner_optimizer):
+    if not isinstance(inner_optimizer, keras.optimizers.Optimizer):
+        expected = "a `keras.optimizers.Optimizer`"
+    elif type(inner_optimizer).apply is not keras.optimizers.Optimizer.apply:
+        expected = (
+            "an optimizer without an `apply()` of its own; put `LossScaleOptimizer` and "
+            "`MultiOptimizer` around `Lookahead`"
+        )
+    elif inner_optimizer.built:
+        expected = "an optimizer that is not built yet"
+    else:
+        return
+    raise ValueError(
+        f"`inner_optimizer` must be {expected}. Received: inner_optimizer={inner_optimizer}"
+    )

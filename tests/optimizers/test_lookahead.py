@@ -1,0 +1,213 @@
+import keras
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from keras_twist.optimizers import SGD, Lookahead, RAdam
+
+# tensorflow-addons 0.23's Lookahead, over its RectifiedAdam (see test_radam.py for how that
+# differs) and over SGD. Lookahead itself is defined alike, apart from where slow weights start
+# when weights are loaded or steps are skipped, which these recordings do not do.
+RADAM = {"learning_rate": 0.01, "epsilon_mode": "debiased"}
+TFA = {
+    "look6_.5__radam_fastai": lambda schedule: Lookahead(
+        RAdam(beta_1=0.95, beta_2=0.99, epsilon=1e-6, **RADAM)
+    ),
+    "look6_.5__radam_wd.1_b2.99": lambda schedule: Lookahead(
+        RAdam(beta_2=0.99, weight_decay=0.1, **RADAM | {"learning_rate": 0.03})
+    ),
+    "look6_.5__radam_lrschedule": lambda schedule: Lookahead(
+        RAdam(**RADAM | {"learning_rate": schedule})
+    ),
+    "look5_.8__radam_default_lr1e-2": lambda schedule: Lookahead(RAdam(**RADAM), 5, 0.8),
+    "look1_.5__radam_default_lr1e-2": lambda schedule: Lookahead(RAdam(**RADAM), 1, 0.5),
+    "look6_.5__sgdm": lambda schedule: Lookahead(SGD(0.1, momentum=0.9)),
+}
+
+
+@pytest.mark.parametrize(
+    "kind, config", [("f64", c) for c in TFA] + [("f32", "look6_.5__radam_fastai")]
+)
+def test_tensorflow_addons_trajectories(replay, kind, config):
+    # Keras 2's SGD kept its rate and momentum in float32 whatever the variables were.
+    exact = kind == "f64" and not config.endswith("sgdm")
+    assert replay(f"{kind}/{config}", TFA[config]) < (1e-12 if exact else 3e-6)
+
+
+def walk(step, optimizer, steps, start=3.0, gradient=1.0):
+    variable = keras.Variable([start])
+    path = []
+    for _ in range(steps):
+        step(optimizer, [[gradient]], [variable])
+        path.append(float(variable.numpy()[0]))
+    return path
+
+
+def test_by_hand(step):
+    """Unit steps from 3, halfway back at every second one: 2, (1 ->) 2, 1, (0 ->) 1, ..."""
+    path = walk(step, Lookahead(keras.optimizers.SGD(1.0), sync_period=2), 6)
+    assert path == [2.0, 2.0, 1.0, 1.0, 0.0, 0.0]
+
+
+def test_pulls_where_another_wrapper_does_nothing(step):
+    """Two steps of 0.1 from 1 are 0.8, halfway back is 0.9; a wrapper without effect has 0.8."""
+    optimizer = Lookahead(keras.optimizers.SGD(0.1), sync_period=2, slow_step_size=0.5)
+    assert walk(step, optimizer, 2, start=1.0)[-1] == pytest.approx(0.9)
+
+
+@settings(max_examples=15, deadline=None)
+@given(period=st.integers(1, 5), size=st.floats(0.01, 1.0), start=st.floats(-10, 10))
+def test_exact_ratio(period, size, start):
+    """After the first pull the weight is `size` of the way from the start to the fast weight."""
+    variable = keras.Variable([start])
+    optimizer = Lookahead(keras.optimizers.SGD(0.5), period, size)
+    for _ in range(period):
+        optimizer.apply([keras.ops.array([1.0])], [variable])
+    assert float(variable.numpy()[0]) == pytest.approx(start - size * 0.5 * period, abs=1e-4)
+
+
+KERAS_OPTIMIZERS = [
+    ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
+    ("Adam", {"global_clipnorm": 0.5}),
+    ("AdamW", {"weight_decay": 0.1}),
+    ("Nadam", {"clipvalue": 0.3}),
+    ("RMSprop", {"centered": True, "momentum": 0.5}),
+    ("Lion", {"clipnorm": 0.5}),
+    ("Lamb", {}),
+    ("Adafactor", {}),
+    ("Muon", {"weight_decay": 0.1}),
+    ("Adam", {"gradient_accumulation_steps": 2}),
+]
+
+
+@pytest.mark.parametrize("name, options", KERAS_OPTIMIZERS)
+def test_full_steps_at_every_update_are_the_inner_optimizer(run, name, options):
+    if not hasattr(keras.optimizers, name):
+        pytest.skip(f"this Keras has no {name}")
+
+    def make():
+        return getattr(keras.optimizers, name)(learning_rate=0.01, **options)
+
+    wrapped = run(Lookahead(make(), sync_period=1, slow_step_size=1.0))
+    np.testing.assert_allclose(wrapped, run(make()), rtol=1e-5, atol=1e-6)
+
+
+def test_large_variables_take_the_same_steps_as_small_ones(step):
+    """Large ones branch on TensorFlow, small ones select."""
+    rng = np.random.default_rng(0)
+    start, gradient = rng.normal(size=(2, 4, 100, 60))
+    large = keras.Variable(start)
+    small = [keras.Variable(row) for row in start]
+    optimizers = [Lookahead(SGD(0.1, 0.9), sync_period=3) for _ in range(2)]
+    for _ in range(7):
+        step(optimizers[0], [gradient], [large])
+        step(optimizers[1], list(gradient), small)
+    np.testing.assert_array_equal(large.numpy(), np.stack([v.numpy() for v in small]))
+
+
+def test_slow_weights_start_at_the_first_update_not_at_build(step):
+    """Weights loaded after the optimizer was built must not be pulled to the old ones."""
+    variable = keras.Variable([3.0])
+    optimizer = Lookahead(SGD(1e-8), sync_period=1)
+    optimizer.build([variable])
+    variable.assign([7.0])
+    step(optimizer, [[1.0]], [variable])
+    assert float(variable.numpy()[0]) == pytest.approx(7.0, abs=1e-6)
+
+
+@pytest.mark.parametrize("inner", [SGD, keras.optimizers.SGD])
+def test_slow_weights_start_before_the_first_weight_decay(step, inner):
+    optimizer = Lookahead(inner(0.1, weight_decay=1.0), sync_period=1)
+    assert walk(step, optimizer, 1, start=1.0, gradient=0.0) == [pytest.approx(0.95)]
+
+
+def test_exclusion_from_weight_decay_reaches_the_inner_optimizer(step):
+    kernel, bias = keras.Variable([1.0], name="kernel"), keras.Variable([1.0], name="bias")
+    optimizer = Lookahead(keras.optimizers.SGD(0.1, weight_decay=1.0), sync_period=1)
+    optimizer.exclude_from_weight_decay(var_list=[bias])
+    step(optimizer, [[0.0], [0.0]], [kernel, bias])
+    assert float(kernel.numpy()[0]) == pytest.approx(0.95)
+    assert float(bias.numpy()[0]) == 1.0
+
+
+@pytest.mark.filterwarnings("ignore:Gradients do not exist")
+def test_a_variable_without_its_first_gradients_is_not_pulled_to_zero(step):
+    early, late = keras.Variable([5.0], name="early"), keras.Variable([5.0], name="late")
+    optimizer = Lookahead(keras.optimizers.SGD(1e-6), sync_period=2)
+    optimizer.build([early, late])
+    if keras.backend.backend() == "jax":
+        pytest.skip("stateless_apply takes all variables")
+    step(optimizer, [[1.0]], [early])
+    step(optimizer, [[1.0], [1.0]], [early, late])
+    assert float(late.numpy()[0]) == pytest.approx(5.0, abs=1e-4)
+
+
+def test_moving_average_is_of_the_weights_after_the_pull(run):
+    optimizer = Lookahead(SGD(0.1, use_ema=True, ema_momentum=0.9), sync_period=2)
+    rows = run(optimizer, steps=7)
+    average = rows[0]
+    for row in rows[1:]:
+        average = 0.9 * average + 0.1 * row
+    stored = [v.numpy().ravel() for v in optimizer.variables if "average" in v.name]
+    np.testing.assert_allclose(np.concatenate(stored), average, atol=1e-6)
+
+
+def test_constraints_hold_after_the_pull(step):
+    variable = keras.Variable([1.0, 0.0])
+    variable.constraint = keras.constraints.UnitNorm(axis=0)
+    optimizer = Lookahead(keras.optimizers.SGD(1.0), sync_period=1)
+    step(optimizer, [[0.0, -3.0]], [variable])
+    assert np.linalg.norm(variable.numpy()) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_config_keeps_what_the_wrapper_took_over():
+    inner = keras.optimizers.Adam(
+        1e-2, use_ema=True, ema_momentum=0.9, gradient_accumulation_steps=4, clipnorm=1.0
+    )
+    config = Lookahead(inner, 5, 0.8, name="ahead").get_config()
+    rebuilt = Lookahead.from_config(config)
+    assert rebuilt.get_config() == config
+    assert rebuilt.name == "ahead"
+    assert rebuilt.use_ema and rebuilt.ema_momentum == 0.9
+    assert rebuilt.gradient_accumulation_steps == 4 and rebuilt.clipnorm == 1.0
+    assert (rebuilt.sync_period, rebuilt.slow_step_size) == (5, 0.8)
+
+
+def test_learning_rate_is_the_inner_optimizers():
+    optimizer = Lookahead(keras.optimizers.SGD(0.1))
+    optimizer.learning_rate = 0.2
+    assert float(optimizer.inner_optimizer.learning_rate) == pytest.approx(0.2)
+    assert float(optimizer.learning_rate) == pytest.approx(0.2)
+
+
+def built_sgd():
+    optimizer = keras.optimizers.SGD()
+    optimizer.build([keras.Variable([1.0])])
+    return optimizer
+
+
+@pytest.mark.parametrize(
+    "make, message",
+    [
+        (lambda: "adam", "`inner_optimizer` must be a `keras.optimizers.Optimizer`"),
+        (
+            lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD()),
+            "`inner_optimizer` must be an optimizer without an `apply",
+        ),
+        (lambda: Lookahead(keras.optimizers.SGD()), "`inner_optimizer` must be an optimizer with"),
+        (built_sgd, "`inner_optimizer` must be an optimizer that is not built"),
+    ],
+)
+def test_bad_inner_optimizers_are_named(make, message):
+    with pytest.raises(ValueError, match=f"{message}.* Received: inner_optimizer="):
+        Lookahead(make())
+
+
+@pytest.mark.parametrize(
+    "name, value",
+    [("sync_period", 0), ("sync_period", 1.5), ("slow_step_size", 0.0), ("slow_step_size", 1.1)],
+)
+def test_bad_arguments_are_named(name, value):
+    with pytest.raises(ValueError, match=f"`{name}` must be .* Received: {name}={value}"):
+        Lookahead(keras.optimizers.SGD(), **{name: value})
