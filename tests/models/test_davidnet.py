@@ -26,8 +26,8 @@ def test_davidnet_has_the_published_counts_and_names():
     assert model.get_layer("dense").count_params() == 5_120
     assert [layer.name for layer in model.layers] == (
         "model_input Conv1 Bn1 relu1 Conv2 Bn2 relu2 pool1 Conv3 Bn3 relu3 dropout1 Conv4 Bn4 "
-        "relu4 add1 Conv5 Bn5 relu5 pool2 Conv6 Bn6 relu6 pool3 Conv7 Bn7 relu7 dropout2 Conv8 Bn8 relu8 "
-        "add2 pool4 flatten dense"
+        "relu4 add1 Conv5 Bn5 relu5 pool2 Conv6 Bn6 relu6 pool3 Conv7 Bn7 relu7 "
+        "dropout2 Conv8 Bn8 relu8 add2 pool4 flatten dense"
     ).split()
 
 
