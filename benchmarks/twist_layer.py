@@ -1,0 +1,167 @@
+"""Times TwistLayer and the forms of its convolution against a plain Conv2D of the same shape.
+
+    python benchmarks/twist_layer.py                    the layer and three convolutions
+    python benchmarks/twist_layer.py --forms all        every form
+    python benchmarks/twist_layer.py --xla both         with and without jit_compile=True
+
+Every round runs each candidate once, so that a change of the machine's load meets all of them;
+the figures are medians over the rounds. A training step is the output with the gradients of all
+weights and of the input. The plain convolution is the fastest of the modes measured. The batch
+is 64, or smaller where the plain convolution would exceed 2.4e9 multiply-adds.
+"""
+
+import argparse
+import json
+import os
+import platform
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+import keras_twist.layers.twist_layer as twist_layer
+from keras_twist.ops.twist_forms import FORMS, twist_terms
+
+RESULTS = Path(__file__).parent / "results" / "twist_layer.json"
+KINDS = {"masked": {}, "unmasked": {"masked": False}}
+LIMITS = {
+    "masked train": 2.5,
+    "unmasked train": 1.9,
+    "masked forward": 2.2,
+    "unmasked forward": 1.7,
+}
+
+
+def candidate(layer, form, inputs, cotangent, train, xla):
+    """Returns a compiled function that runs `layer` with the given form."""
+
+    def forward():
+        return layer(inputs)
+
+    def step():
+        weights = [w.value for w in layer.trainable_variables]
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = layer(inputs)
+        return outputs, tape.gradient(outputs, [inputs, *weights], output_gradients=cotangent)
+
+    function = tf.function(step if train else forward, jit_compile=xla, autograph=False)
+    twist_layer.twist_terms = FORMS.get(form, twist_terms)  # tracing reads it, once
+    try:
+        function()
+    finally:
+        twist_layer.twist_terms = twist_terms
+    return function
+
+
+def measure(size, channels, dtype, forms, modes, rounds, clock):
+    """Returns {(name, kind, pass, mode): milliseconds} for one shape, and its batch size."""
+    batch = max(1, min(64, int(2.42e9 / (9 * size * size * channels * channels))))
+    policy = "float32" if dtype == "float32" else f"mixed_{dtype}"
+    rng = np.random.default_rng(0)
+    shape = (batch, size, size, channels)
+    inputs, cotangent = (tf.constant(rng.normal(size=shape), dtype=dtype) for _ in range(2))
+    functions = {}
+    for mode in modes:
+        for train in (False, True):
+            step = "train" if train else "forward"
+            plain = keras.layers.Conv2D(channels, 3, padding="same", use_bias=False, dtype=policy)
+            plain.build(shape)
+            functions["plain", "", step, mode] = candidate(
+                plain, None, inputs, cotangent, train, mode == "xla"
+            )
+            for kind, kwargs in KINDS.items():
+                layer = twist_layer.TwistLayer(channels, dtype=policy, **kwargs)
+                layer.build(shape)
+                for form in forms:
+                    functions[form, kind, step, mode] = candidate(
+                        layer, form, inputs, cotangent, train, mode == "xla"
+                    )
+    times = {key: [] for key in functions}
+    for _ in range(rounds):
+        for key, function in functions.items():
+            start = clock()
+            results = function()
+            np.asarray(tf.nest.flatten(results)[-1][..., :1])  # waits for a GPU
+            times[key].append(1e3 * (clock() - start))
+    return {key: float(np.median(values)) for key, values in times.items()}, batch
+
+
+def main():
+    """Measures, prints one row per shape and writes the JSON file."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--sizes", type=int, nargs="+", default=[32, 16, 8])
+    parser.add_argument("--channels", type=int, nargs="+", default=[64, 128, 256])
+    parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--forms", nargs="+", default=["separate"])
+    parser.add_argument("--xla", choices=["off", "on", "both"], default="off")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
+    parser.add_argument("--output", type=Path, default=RESULTS)
+    args = parser.parse_args()
+    forms = ["layer", *(FORMS if args.forms == ["all"] else args.forms)]
+    modes = {"off": ["plain"], "on": ["xla"], "both": ["plain", "xla"]}[args.xla]
+    clock = time.perf_counter if args.clock == "wall" else time.process_time
+
+    rows, ratios = [], {}
+    for dtype in args.dtypes:
+        for size in args.sizes:
+            for channels in args.channels:
+                times, batch = measure(size, channels, dtype, forms, modes, args.rounds, clock)
+                row = {"size": size, "channels": channels, "batch": batch, "dtype": dtype}
+                for step in ("forward", "train"):
+                    row[f"plain {step} ms"] = fastest = min(
+                        times["plain", "", step, mode] for mode in modes
+                    )
+                    for (name, kind, other, mode), value in times.items():
+                        if other == step and name != "plain":
+                            key = f"{name} {kind} {step}" + " xla" * (mode == "xla")
+                            row[key] = value / fastest
+                            ratios.setdefault((dtype, key), []).append(value / fastest)
+                rows.append(row)
+                line = [f"{dtype} {batch}x{size}x{size}x{channels}:"]
+                line += [f"{k} {v:.2f}" for k, v in row.items() if isinstance(v, float)]
+                print("  ".join(line), flush=True)
+
+    means = {}
+    print("\ngeometric means over the shapes, times the fastest plain convolution")
+    for dtype in args.dtypes:
+        for (of, key), values in ratios.items():
+            if of == dtype:
+                means[f"{dtype} {key}"] = mean = float(np.exp(np.mean(np.log(values))))
+                limit = LIMITS.get(key.removeprefix("layer "))
+                print(f"{dtype:9} {key:32} {mean:5.2f}", f"(limit {limit})" if limit else "")
+    cpu = [line for line in open("/proc/cpuinfo") if line.startswith("model name")]
+    report = {
+        "command": " ".join(["python", *sys.argv]),
+        "date": time.strftime("%Y-%m-%d"),
+        "machine": {
+            "cpu": cpu[0].split(":")[1].strip() if cpu else platform.processor(),
+            "cores": os.cpu_count(),
+            "gpus": [d.name for d in tf.config.list_physical_devices("GPU")],
+            "load": os.getloadavg(),
+        },
+        "versions": {
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "python": platform.python_version(),
+        },
+        "clock": args.clock,
+        "rounds": args.rounds,
+        "geometric_means": means,
+        "shapes": rows,
+    }
+    args.output.parent.mkdir(parents=True, exist_ok=True)
+    args.output.write_text(json.dumps(report, indent=1) + "\n")
+    print(f"\nwritten to {args.output}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,270 @@
+"""The 3x3 convolution with a twist.
+
+Longer than 250 lines, because a third of it documents the arguments.
+"""
+
+import keras
+from keras import ops
+
+from keras_twist.ops.twist import modulate
+from keras_twist.ops.twist_forms import FIELDS, OFFSETS, fold_centers, twist_terms
+from keras_twist.ops.twist_geometry import ORIGINS, antisymmetrize
+
+__all__ = ["TWIST_VARIANTS", "TwistLayer"]
+
+PADDINGS = ("symmetric", "same", "valid")
+
+# Keyword arguments of the two published forms.
+TWIST_VARIANTS = {
+    "notebook": {"masked": True, "origin": "corner", "field": "squeeze_shear"},
+    "mxresnet": {"masked": False, "origin": "corner", "field": "free", "center_range": 2.0},
+}
+
+
+@keras.saving.register_keras_serializable(package="keras_twist")
+class TwistLayer(keras.layers.Layer):
+    """3x3 convolution whose coefficients vary linearly over the image.
+
+    A convolution is a differential operator with constant coefficients. The twist lets them vary
+    linearly around a trainable centre, inside a disk with a trainable radius:
+
+        y = conv(x, K) + mask * ((X - cx) * conv(x, Kx) + (Y - cy) * conv(x, Ky))
+
+    Kx has 4 trainable values per channel pair and changes sign under a half turn, which makes it
+    a first-order operator. With Ky its clockwise quarter turn, the added field rotates and scales
+    the image around the centre. X and Y step by 2 / width and 2 / height of the output, and
+    `mask` is `ops.disk_mask(((X - cx)^2 + (Y - cy)^2) / radius^2, ramp)`.
+
+    Coordinates and mask are computed in float32 under mixed precision.
+
+    Args:
+        filters: int, the number of output channels.
+        strides: int or pair of ints. Defaults to 1.
+        groups: int that divides the input channels and `filters`. Defaults to 1.
+        masked: bool, whether to confine the twist to a disk. Defaults to `True`.
+        origin: `"center"` for coordinates in [-1, 1), `"corner"` for [0, 2). Defaults to
+            `"center"`.
+        field: `"rotate_scale"` for Ky = Kx turned clockwise, which generates rotations and
+            dilations; `"squeeze_shear"` for Kx turned counter-clockwise, which generates
+            squeezes and shears; `"free"` for a Ky with values of its own. Defaults to
+            `"rotate_scale"`.
+        ramp: float in (0, 1], the softness of the disk's edge. Defaults to 0.3.
+        radius_range: pair of positive floats, between which the radii are drawn, in units of
+            half the image's size. Defaults to `(0.3, 0.7)`.
+        center_range: float >= 0; centres are drawn from `[-center_range, center_range]`, in the
+            same units. Defaults to 0.7.
+        padding: `"symmetric"` for one zero on every side, as in torch; `"same"` and `"valid"` as
+            in Keras. The two differ from it at stride 2 and at the border. Defaults to
+            `"symmetric"`.
+        use_bias: bool, whether to add a bias. Defaults to `False`.
+        activation: activation of the result. Defaults to `None`.
+        kernel_initializer: initializer of K. Kx, and Ky where it is free, start as the
+            antisymmetric part of another draw of it. Defaults to `"he_normal"`.
+        bias_initializer, bias_regularizer, bias_constraint, activity_regularizer: as in
+            `keras.layers.Conv2D`.
+        kernel_regularizer: optional regularizer of K and of the values of Kx and Ky. Defaults to
+            `None`.
+        kernel_constraint: optional constraint of K. Defaults to `None`.
+        data_format: `"channels_last"`, the only one. Defaults to `"channels_last"`.
+        **kwargs: `name`, `dtype` and the like, as for every Keras layer.
+
+    Input shape:
+        `(batch, height, width, channels)`; batch, height and width may be unknown.
+
+    Output shape:
+        `(batch, ceil(height / stride), ceil(width / stride), filters)`, for `"valid"` of
+        `height - 2` and `width - 2`.
+
+    Raises:
+        ValueError: if an argument is outside its range, `groups` does not divide the channels or
+            `filters`, the data format is not channels-last or the input not an image.
+
+    Example:
+        >>> layer = keras_twist.layers.TwistLayer(16, strides=2)
+        >>> tuple(layer(np.ones((1, 8, 8, 3))).shape)
+        (1, 4, 4, 16)
+        >>> layer.count_params()  # 9 + 4 numbers per channel pair, 3 per filter
+        672
+        >>> notebook = keras_twist.layers.TWIST_VARIANTS["notebook"]
+        >>> layer = keras_twist.layers.TwistLayer(16, **notebook)
+
+    Reference:
+        - `TwistLayer` and `conv_twist` of
+          [mxresnet](https://github.com/liuyao12/Ranger-Mish-ImageWoof-5/blob/master/mxresnet.py)
+
+        Differs from it in: the origin is the middle of the image, Ky turns the other way, Kx and
+        Ky share one trainable kernel of 4 values, whose gradient comes from both.
+        `TWIST_VARIANTS` restores the published outputs.
+    """
+
+    def __init__(
+        self,
+        filters,
+        strides=1,
+        groups=1,
+        masked=True,
+        origin="center",
+        field="rotate_scale",
+        ramp=0.3,
+        radius_range=(0.3, 0.7),
+        center_range=0.7,
+        padding="symmetric",
+        use_bias=False,
+        activation=None,
+        kernel_initializer="he_normal",
+        bias_initializer="zeros",
+        kernel_regularizer=None,
+        bias_regularizer=None,
+        activity_regularizer=None,
+        kernel_constraint=None,
+        bias_constraint=None,
+        data_format="channels_last",
+        **kwargs,
+    ):
+        super().__init__(activity_regularizer=activity_regularizer, **kwargs)
+        self.filters = _positive_int("filters", filters)
+        pair = strides if isinstance(strides, (tuple, list)) else (strides, strides)
+        if len(pair) != 2:
+            raise ValueError(f"`strides` must be an int or a pair. Received: strides={strides}.")
+        self.strides = tuple(_positive_int("strides", stride) for stride in pair)
+        self.groups = _positive_int("groups", groups)
+        if filters % groups:
+            raise ValueError(
+                f"`groups` must divide `filters`. Received: groups={groups}, filters={filters}."
+            )
+        self.masked = bool(masked)
+        self.origin = _one_of("origin", origin, ORIGINS)
+        self.field = _one_of("field", field, tuple(FIELDS))
+        self.padding = _one_of("padding", padding, PADDINGS)
+        self.data_format = _one_of("data_format", data_format, ("channels_last",))
+        if not 0 < ramp <= 1:
+            raise ValueError(f"`ramp` must be in (0, 1]. Received: ramp={ramp}.")
+        self.ramp = ramp
+        if len(radius_range) != 2 or not 0 < radius_range[0] <= radius_range[1]:
+            raise ValueError(
+                "`radius_range` must be two positive floats in ascending order. "
+                f"Received: radius_range={radius_range}."
+            )
+        self.radius_range = tuple(radius_range)
+        if center_range < 0:
+            raise ValueError(
+                f"`center_range` must not be negative. Received: center_range={center_range}."
+            )
+        self.center_range = center_range
+        self.use_bias = bool(use_bias)
+        self.activation = keras.activations.get(activation)
+        self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.bias_initializer = keras.initializers.get(bias_initializer)
+        self.kernel_regularizer = keras.regularizers.get(kernel_regularizer)
+        self.bias_regularizer = keras.regularizers.get(bias_regularizer)
+        self.kernel_constraint = keras.constraints.get(kernel_constraint)
+        self.bias_constraint = keras.constraints.get(bias_constraint)
+        self.input_spec = keras.layers.InputSpec(ndim=4)
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        if channels is None or channels % self.groups:
+            raise ValueError(
+                "`groups` must divide the number of input channels, which must be known. "
+                f"Received: groups={self.groups}, input_shape={tuple(input_shape)}."
+            )
+        self.input_spec = keras.layers.InputSpec(ndim=4, axes={-1: channels})
+        pairs = (channels // self.groups, self.filters)
+        uniform = keras.initializers.RandomUniform
+
+        # autocast=False: a mixed policy would hand the weights over in half precision, but
+        # coordinates need float32 and the centres fold into the kernel before it is rounded.
+        def weight(name, shape, initializer, **kwargs):
+            return self.add_weight(
+                name=name, shape=shape, initializer=initializer, autocast=False, **kwargs
+            )
+
+        kernels = {"regularizer": self.kernel_regularizer}
+        self.kernel = weight(
+            "kernel",
+            (3, 3, *pairs),
+            self.kernel_initializer,
+            constraint=self.kernel_constraint,
+            **kernels,
+        )
+        self.twist = weight("twist", (4, *pairs), self._twist_initializer(1), **kernels)
+        self.twist_y = self.radius = self.bias = None
+        if self.field == "free":
+            self.twist_y = weight("twist_y", (4, *pairs), self._twist_initializer(2), **kernels)
+        each = (self.filters,)
+        self.center_x = weight("center_x", each, uniform(-self.center_range, self.center_range))
+        self.center_y = weight("center_y", each, uniform(-self.center_range, self.center_range))
+        if self.masked:
+            self.radius = weight("radius", each, uniform(*self.radius_range))
+        if self.use_bias:
+            kwargs = {"regularizer": self.bias_regularizer, "constraint": self.bias_constraint}
+            self.bias = weight("bias", each, self.bias_initializer, **kwargs)
+
+    def _twist_initializer(self, draw):
+        initializer = self.kernel_initializer
+        if isinstance(initializer, keras.initializers.Initializer):
+            # An initializer with a seed gives the same numbers at every call, which would start
+            # the twist as a part of the kernel.
+            config = initializer.get_config()
+            if isinstance(config.get("seed"), int):
+                config["seed"] += draw
+            if not isinstance(config.get("seed"), dict):
+                initializer = type(initializer).from_config(config)
+
+        def antisymmetric_part(shape, dtype=None):
+            kernel = antisymmetrize(initializer((3, 3, *shape[1:]), dtype=dtype))
+            return ops.stack([kernel[1 + row, 1 + column] for row, column in OFFSETS])
+
+        return antisymmetric_part
+
+    def call(self, inputs):
+        kernel, twist = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.twist)
+        twist_y = None if self.twist_y is None else ops.convert_to_tensor(self.twist_y)
+        center_x, center_y = self.center_x, self.center_y
+        if not self.masked:
+            kernel = fold_centers(kernel, twist, twist_y, self.field, center_x, center_y)
+            center_x = center_y = None
+        kernel, twist, twist_y = (
+            None if w is None else ops.cast(w, inputs.dtype) for w in (kernel, twist, twist_y)
+        )
+        terms = twist_terms(
+            inputs, kernel, twist, twist_y, self.field, self.strides, self.groups, self.padding
+        )
+        outputs = modulate(*terms, center_x, center_y, self.radius, self.origin, self.ramp)
+        if self.bias is not None:
+            outputs = outputs + ops.cast(self.bias, outputs.dtype)
+        return outputs if self.activation is None else self.activation(outputs)
+
+    def compute_output_shape(self, input_shape):
+        lost = 2 if self.padding == "valid" else 0
+        sides = (
+            None if size is None else -(-(size - lost) // stride)
+            for size, stride in zip(input_shape[1:3], self.strides, strict=True)
+        )
+        return (input_shape[0], *sides, self.filters)
+
+    def get_config(self):
+        config = super().get_config()
+        plain = "filters strides groups masked origin field ramp radius_range center_range"
+        for name in (*plain.split(), "padding", "use_bias", "data_format"):
+            config[name] = getattr(self, name)
+        config["activation"] = keras.activations.serialize(self.activation)
+        for name in ("kernel_initializer", "bias_initializer"):
+            config[name] = keras.initializers.serialize(getattr(self, name))
+        for name in ("kernel_regularizer", "bias_regularizer", "activity_regularizer"):
+            config[name] = keras.regularizers.serialize(getattr(self, name))
+        for name in ("kernel_constraint", "bias_constraint"):
+            config[name] = keras.constraints.serialize(getattr(self, name))
+        return config
+
+
+def _positive_int(name, value):
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f"`{name}` must be a positive int. Received: {name}={value}.")
+    return value
+
+
+def _one_of(name, value, allowed):
+    if value not in allowed:
+        raise ValueError(f"`{name}` must be one of {allowed}. Received: {name}={value}.")
+    return value

@@ -1,0 +1,56 @@
+"""Activation functions."""
+
+import keras
+from keras import ops
+
+__all__ = ["mish"]
+
+
+@ops.custom_gradient
+def _mish(x):
+    # Automatic differentiation keeps softplus(x) and its tanh beside x, three tensors instead of
+    # ReLU's one. Here the backward pass starts again from x alone. It uses other operations than
+    # the forward pass on purpose: a graph optimizer that found the same ones twice would merge
+    # them, and keep their results alive between the two passes.
+    def gradient(*args, upstream=None):
+        if upstream is None:  # torch passes the inputs too, and names the upstream gradient
+            (upstream,) = args
+        # With s = sigmoid(x) and u = 1 - s: tanh(softplus(x)) = s (1 + u) / (1 + u^2), and its
+        # derivative is s w^2 with w = 2 u / (1 + u^2) <= 1. Nothing here can overflow.
+        s = ops.sigmoid(x)
+        u = 1.0 - s
+        q = 1.0 + u * u
+        w = (u + u) / q
+        return upstream * (s * (1.0 + u) / q + (x * s) * (w * w))
+
+    return x * ops.tanh(ops.softplus(x)), gradient
+
+
+def mish(x):
+    """Mish activation, `x * tanh(softplus(x))`, which keeps only `x` for the backward pass.
+
+    It is smooth, lets small negative values through and has its minimum, about -0.309, near
+    -1.19. Value and gradient are finite for every finite input in float16, bfloat16, float32 and
+    float64.
+
+    Args:
+        x: float tensor of any shape.
+
+    Returns:
+        A tensor of the shape and dtype of `x`, no smaller than about -0.309.
+
+    Example:
+        >>> y = keras_twist.ops.mish(np.array([-1e4, -1.0, 0.0, 1.0, 1e4], dtype="float32"))
+        >>> [round(float(value), 4) for value in y]
+        [-0.0, -0.3034, 0.0, 0.8651, 10000.0]
+
+    Reference:
+        - [Misra, 2019](https://arxiv.org/abs/1908.08681)
+
+        Differs from it in: nothing but the memory that training needs. A SavedModel exported
+        with it computes outputs only; ask the `.keras` file for one to train on.
+    """
+    if isinstance(x, keras.KerasTensor):
+        # A symbolic tensor records operations; the custom gradient has none to record.
+        return x * ops.tanh(ops.softplus(x))
+    return _mish(ops.convert_to_tensor(x))

@@ -1,0 +1,69 @@
+"""MaxBlurPool2D against torch's pooling, a plain numpy loop and its invariants."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_twist.layers import MaxBlurPool2D
+
+GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "pool.npz", allow_pickle=False)
+
+
+def pool(layer, x):
+    return ops.convert_to_numpy(layer(ops.convert_to_tensor(x)))
+
+
+@pytest.mark.parametrize(("x", "y"), [("x", "max3s2p1"), ("x8", "max3s2p1_8")])
+def test_without_blur_it_is_the_strided_maximum_of_torch(x, y):
+    x, y = (np.moveaxis(GOLDEN[name], 1, -1).astype("float32") for name in (x, y))
+    np.testing.assert_array_equal(pool(MaxBlurPool2D(3, blur_size=1), x), y)
+
+
+@pytest.mark.parametrize("border", ["reflect", "zeros"])
+@pytest.mark.parametrize("pool_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("strides", [1, 2, 3])
+def test_it_is_the_maximum_then_the_binomial_filter(pool_size, strides, border):
+    x = np.random.default_rng(0).normal(size=(1, 9, 8, 2)).astype("float32")
+    half = (pool_size - 1) // 2 if pool_size % 2 else 0
+    padded = np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)), constant_values=-np.inf)
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (pool_size, pool_size), (1, 2))
+    mode = {"reflect": "reflect", "zeros": "constant"}[border]
+    maxima = np.pad(windows.max((-1, -2)), ((0, 0), (2, 2), (2, 2), (0, 0)), mode=mode)
+    windows = np.lib.stride_tricks.sliding_window_view(maxima, (5, 5), (1, 2))
+    row = np.array([1, 4, 6, 4, 1]) / 16
+    expected = np.einsum("nhwcij,i,j->nhwc", windows, row, row)[:, ::strides, ::strides]
+    layer = MaxBlurPool2D(pool_size, strides, blur_size=5, border=border)
+    np.testing.assert_allclose(pool(layer, x), expected, atol=1e-5)
+    assert layer.compute_output_shape(x.shape) == expected.shape
+    assert layer.compute_output_shape((None, None, 8, 2)) == (None, None, expected.shape[2], 2)
+
+
+def test_a_reflecting_border_keeps_a_constant_image():
+    x = np.full((1, 7, 7, 1), 5.0, "float32")
+    np.testing.assert_allclose(pool(MaxBlurPool2D(), x), 5.0, rtol=1e-6)
+    assert pool(MaxBlurPool2D(border="zeros"), x)[0, 0, 0, 0] < 5
+
+
+def test_height_and_width_may_be_unknown():
+    model = keras.Sequential([keras.Input((None, None, 2)), MaxBlurPool2D(3)])
+    assert model.output_shape == (None, None, None, 2)
+    assert model(np.ones((1, 9, 6, 2), "float32")).shape == (1, 5, 3, 2)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"pool_size": 0},
+        {"strides": -1},
+        {"strides": 1.5},
+        {"blur_size": 4},
+        {"border": "same"},
+    ],
+)
+def test_bad_arguments_are_named(bad):
+    ((name, value),) = bad.items()
+    with pytest.raises(ValueError, match=f"`{name}`.*Received: {name}={value}"):
+        MaxBlurPool2D(**bad)

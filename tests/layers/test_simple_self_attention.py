@@ -1,0 +1,127 @@
+"""SimpleSelfAttention against torch: inference, three training steps, gradients."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_twist.layers import SimpleSelfAttention
+
+GOLDEN = np.load(
+    Path(__file__).parents[1] / "golden" / "simple_self_attention.npz", allow_pickle=False
+)
+
+
+def channels_last(name, dtype="float32"):
+    return np.moveaxis(GOLDEN[name], 1, -1).astype(dtype)
+
+
+def reference_layer(**kwargs):
+    layer = SimpleSelfAttention(**kwargs)
+    layer.build((None, 5, 6, 8))
+    for weight, value in (("kernel", GOLDEN["W"].T), ("gamma", GOLDEN["gamma"])):
+        getattr(layer, weight).assign(value)
+    layer.u.assign(GOLDEN["u0"])
+    layer.v.assign(GOLDEN["v0"])
+    return layer
+
+
+def relative_error(actual, expected):
+    actual = ops.convert_to_numpy(ops.cast(actual, "float32"))
+    return np.abs(actual - expected).max() / np.abs(expected).max()
+
+
+def test_inference_uses_the_stored_vectors():
+    layer = reference_layer()
+    y = layer(channels_last("x"), training=False)
+    assert relative_error(y, channels_last("y_eval_uv0")) < 1e-5
+    np.testing.assert_allclose(ops.convert_to_numpy(layer.u), GOLDEN["u0"], rtol=1e-6)
+
+
+def test_three_training_steps_iterate_as_torch():
+    layer = reference_layer()
+    for step in (1, 2, 3):
+        y = layer(channels_last("x"), training=True)
+        assert relative_error(y, channels_last(f"y_train{step}")) < 1e-5
+        assert relative_error(layer.u, GOLDEN[f"u{step}"]) < 1e-5
+        assert relative_error(layer.v, GOLDEN[f"v{step}"]) < 1e-5
+    y = layer(channels_last("x"), training=False)
+    assert relative_error(y, channels_last("y_eval_after3")) < 1e-5
+
+
+def test_symmetric_symmetrises_after_the_division():
+    y = reference_layer(symmetric=True)(channels_last("x"), training=True)
+    assert relative_error(y, channels_last("y_train1_if_sym_were_effective")) < 1e-5
+
+
+def test_gradients_are_those_of_torch():
+    layer = reference_layer()
+    x, cotangent = (ops.convert_to_tensor(channels_last(name)) for name in ("x", "cot"))
+    weights = [layer.kernel, layer.gamma]
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            total = ops.sum(layer(x, training=True) * cotangent)
+        found = tape.gradient(total, [x, *(w.value for w in weights)])
+    elif backend == "jax":
+        import jax
+
+        def total(x, trainable):
+            state = [w.value for w in layer.non_trainable_variables]
+            y, _ = layer.stateless_call(trainable, state, x, training=True)
+            return ops.sum(y * cotangent)
+
+        of_x, of_weights = jax.grad(total, (0, 1))(x, [w.value for w in weights])
+        found = [of_x, *of_weights]
+    else:
+        x.requires_grad_()
+        ops.sum(layer(x, training=True) * cotangent).backward()
+        found = [x.grad, *(w.value.grad for w in weights)]
+    expected = [channels_last("grad_x1"), GOLDEN["grad_W1"].T, GOLDEN["grad_gamma1"]]
+    for actual, wanted in zip(found, expected, strict=True):
+        assert relative_error(actual, wanted) < 1e-5
+
+
+def test_a_new_layer_is_the_identity_with_unit_vectors():
+    layer = SimpleSelfAttention()
+    x = np.random.default_rng(0).normal(size=(2, 4, 3, 5)).astype("float32")
+    np.testing.assert_array_equal(ops.convert_to_numpy(layer(x, training=True)), x)
+    for vector in (layer.u, layer.v):
+        assert np.linalg.norm(ops.convert_to_numpy(vector)) == pytest.approx(1, abs=1e-5)
+    assert [w.name for w in layer.trainable_variables] == ["kernel", "gamma"]
+
+
+def test_power_iteration_finds_the_largest_singular_value():
+    layer = SimpleSelfAttention()
+    x = np.ones((1, 2, 2, 6), "float32")
+    for _ in range(200):
+        layer(x, training=True)
+    kernel, u, v = (ops.convert_to_numpy(w) for w in (layer.kernel, layer.u, layer.v))
+    assert v @ kernel @ u == pytest.approx(np.linalg.norm(kernel, 2), rel=1e-4)
+
+
+def test_mixed_precision_sums_in_float32():
+    layer = reference_layer(dtype="mixed_float16")
+    layer.gamma.assign([1e-6])
+    x = 200 * np.ones((1, 32, 32, 8), "float32")  # the sums reach 4e7, float16 ends at 65504
+    y = layer(x, training=False)
+    assert keras.backend.standardize_dtype(y.dtype) == "float16"
+    assert np.isfinite(ops.convert_to_numpy(y)).all()
+
+
+def test_spatial_axes_may_be_unknown_or_one():
+    model = keras.Sequential([keras.Input((None, None, 4)), SimpleSelfAttention()])
+    assert model(np.ones((1, 3, 5, 4), "float32")).shape == (1, 3, 5, 4)
+    assert SimpleSelfAttention()(np.ones((1, 3, 4), "float32")).shape == (1, 3, 4)
+
+
+def test_bad_inputs_are_named():
+    with pytest.raises(ValueError, match="input_shape"):
+        SimpleSelfAttention().build((None, 4, 4, None))
+    with pytest.raises(ValueError, match="min_ndim=3"):
+        SimpleSelfAttention()(np.ones((2, 3), "float32"))

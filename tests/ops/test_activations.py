@@ -1,0 +1,103 @@
+"""Mish against two reference implementations, in every float type."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_twist.ops import mish
+
+GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "mish.npz", allow_pickle=False)
+# Relative to 1 + |value|: a few units in the last place of each type.
+TOLERANCE = {"float16": 2e-3, "bfloat16": 1.6e-2, "float32": 1e-6, "float64": 1e-12}
+if keras.backend.backend() == "jax":
+    TOLERANCE["float64"] = 1e-6  # its tanh on a CPU is exact to float32 only
+SHORT = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
+
+
+def skip_without(dtype):
+    if dtype == "float64" and keras.backend.backend() == "jax":
+        import jax
+
+        if not jax.config.jax_enable_x64:
+            pytest.skip("JAX computes in float64 only where jax_enable_x64 is set")
+
+
+def to_numpy(x):
+    dtype = keras.backend.standardize_dtype(x.dtype)
+    return ops.convert_to_numpy(ops.cast(x, "float64" if dtype == "float64" else "float32"))
+
+
+def value_and_slope(x):
+    """Mish and its derivative at every point of `x`, by automatic differentiation."""
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = mish(x)
+        return y, tape.gradient(y, x)
+    if backend == "jax":
+        import jax
+
+        return mish(x), jax.grad(lambda t: ops.sum(mish(t)))(x)
+    x = x.detach().requires_grad_()
+    y = mish(x)
+    y.sum().backward()
+    return y, x.grad
+
+
+def assert_close(actual, expected, tolerance):
+    expected = np.asarray(expected, "float64")
+    error = np.abs(to_numpy(actual) - expected) / (1 + np.abs(expected))
+    assert error.max() <= tolerance
+
+
+@pytest.mark.parametrize("dtype", SHORT)
+def test_value_and_gradient_match_tensorflow_addons(dtype):
+    skip_without(dtype)
+    short = SHORT[dtype]
+    x = ops.convert_to_tensor(GOLDEN[f"tfa_x_{short}"], dtype=dtype)
+    y, slope = value_and_slope(x)
+    assert keras.backend.standardize_dtype(y.dtype) == dtype
+    assert_close(y, GOLDEN[f"tfa_y_{short}"], TOLERANCE[dtype])
+    expected = np.asarray(GOLDEN[f"tfa_dydx_{short}"], "float64")
+    # Its gradient is the less exact of the two in half precision, where it subtracts from 1.
+    assert_close(slope, expected, 4 * TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_value_matches_the_reference(dtype):
+    skip_without(dtype)
+    y = mish(ops.convert_to_tensor(GOLDEN["x"], dtype=dtype))
+    assert_close(y, GOLDEN["y"], TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32"])
+def test_large_inputs_are_finite(dtype):
+    x = ops.convert_to_tensor(np.array([-6e4, -1e4, -100, 100, 1e4, 6e4]), dtype=dtype)
+    y, slope = value_and_slope(x)
+    np.testing.assert_allclose(to_numpy(y), np.maximum(to_numpy(x), 0), atol=1e-30)
+    np.testing.assert_allclose(to_numpy(slope), [0, 0, 0, 1, 1, 1], atol=1e-30)
+
+
+def test_a_symbolic_input_builds_a_model():
+    inputs = keras.Input((3,))
+    model = keras.Model(inputs, mish(inputs))
+    x = np.linspace(-2, 2, 6, dtype="float32").reshape(2, 3)
+    np.testing.assert_allclose(to_numpy(model(x)), to_numpy(mish(x)), rtol=1e-6)
+
+
+def test_the_backward_pass_keeps_one_tensor():
+    if keras.backend.backend() != "torch":
+        pytest.skip("only torch has hooks that count what is kept for the backward pass")
+    import torch
+
+    kept = []
+    x = torch.ones(5, requires_grad=True) * 1.0
+    with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
+        mish(x)
+    assert len({t.data_ptr() for t in kept}) == 1
