@@ -53,6 +53,14 @@ def test_the_pipeline(small_cifar):
     assert sum(len(labels) for _, labels in names["test"]) == 100
 
 
+def test_the_twisted_model_trains(tiny_images):
+    names = {}
+    exec(code_block("runs: twist"), names)
+    (x, y), _ = tiny_images
+    history = names["model"].fit(x / 255, y, batch_size=50, epochs=2, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+
+
 def test_every_recipe_is_in_the_table():
     from keras_twist.recipes import CIFAR_RECIPES
 

@@ -114,9 +114,10 @@ def fit(
     else:
         keeper.restore(model)
     metrics_path = folder / run_folder.METRICS
+    bars = _progress_bar(progress, keeper.step % steps_per_epoch)
     used = [
         stopwatch,
-        *_progress_bar(progress, keeper.step % steps_per_epoch),
+        *bars,
         callbacks.EpochTable(),
         callbacks.JSONLinesLogger(metrics_path),
         keeper,
@@ -127,10 +128,13 @@ def fit(
         except checkpoint.Interrupted:
             _save_model(model, folder)
             raise
+        finally:
+            for bar in bars:
+                bar.close()
 
     rows = read_json_lines(metrics_path)
     _save_model(model, folder)
-    _save_curves(rows, folder, recipe.name)
+    _save_curves(rows, folder, recipe)
     last = rows[-1]
     images = recipe.epochs * steps_per_epoch * recipe.batch_size
     result = Result(
@@ -200,8 +204,10 @@ def _save_model(model, folder):
     partial.replace(folder / "model.keras")
 
 
-def _save_curves(rows, folder, title):
+def _save_curves(rows, folder, recipe):
     try:
-        plots.plot_history(rows, title).savefig(folder / "curves.png", dpi=150)
+        # A blended image has two right answers: accuracy on such batches would mislead.
+        figure = plots.plot_history(rows, recipe.name, train_accuracy=not recipe.mixup)
+        figure.savefig(folder / "curves.png", dpi=150)
     except ModuleNotFoundError as error:
         logger.warning("No curves.png: %s", error)

@@ -9,11 +9,13 @@ class ProgressBar(keras.callbacks.Callback):
 
     Args:
         first_step: Steps of the first epoch that an earlier process did.
+        console: `rich.console.Console` to draw on, or None for the terminal.
     """
 
-    def __init__(self, first_step=0):
+    def __init__(self, first_step=0, console=None):
         super().__init__()
         self.first_step = first_step
+        self.console = console
         self._progress = None
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -23,6 +25,7 @@ class ProgressBar(keras.callbacks.Callback):
             MofNCompleteColumn(),
             TimeRemainingColumn(),
             transient=True,
+            console=self.console,
         )
         done, self.first_step = self.first_step, 0
         self._task = self._progress.add_task(
