@@ -1,6 +1,13 @@
 """Optimizers that stay right under everything Keras 3 does."""
 
-from keras_twist.optimizers.lookahead import Lookahead as Lookahead
-from keras_twist.optimizers.radam import RAdam as RAdam
-from keras_twist.optimizers.ranger import Ranger as Ranger
-from keras_twist.optimizers.sgd import SGD as SGD
+from keras_twist.optimizers.lookahead import Lookahead
+from keras_twist.optimizers.radam import RAdam
+from keras_twist.optimizers.ranger import Ranger
+from keras_twist.optimizers.sgd import SGD
+
+__all__ = [
+    "Lookahead",
+    "RAdam",
+    "Ranger",
+    "SGD",
+]
