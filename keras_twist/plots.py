@@ -1,4 +1,13 @@
-"""Every picture; each function returns a `matplotlib.figure.Figure` and changes no global state."""
+"""Every picture; each function returns a `matplotlib.figure.Figure` and changes no global state.
+
+`python -m keras_twist.plots images/` draws the pictures of the README again.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+from keras import ops
 
 
 def plot_history(rows, title="", train_accuracy=True):
@@ -48,6 +57,39 @@ def plot_history(rows, title="", train_accuracy=True):
     return figure
 
 
+def plot_schedules(schedules, steps, steps_per_epoch=None, ylabel="Learning rate"):
+    """Values of one or more schedules, step by step.
+
+    Args:
+        schedules: Dict from label to a schedule, or to a number for a constant.
+        steps: Updates to draw.
+        steps_per_epoch: If given, the horizontal axis counts epochs instead of updates. Defaults
+            to None.
+        ylabel: Name of the vertical axis. Defaults to `"Learning rate"`.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Raises:
+        ModuleNotFoundError: if matplotlib is missing; the message names the extra that brings it.
+
+    Example:
+        >>> schedule = keras_twist.schedules.OneCycle(0.1, total_steps=100)
+        >>> figure = plot_schedules({"one cycle": schedule}, steps=100)
+    """
+    figure = _figure(figsize=(6.4, 4))
+    axes = figure.subplots()
+    at = np.arange(steps)
+    for number, (label, schedule) in enumerate(schedules.items()):
+        values = schedule(at) if callable(schedule) else np.full(steps, schedule)
+        style = ("-", "--", "-.", ":")[number % 4]
+        axes.plot(at / (steps_per_epoch or 1), ops.convert_to_numpy(values), style, label=label)
+    axes.set(xlabel="Epoch" if steps_per_epoch else "Update", ylabel=ylabel)
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
 def _figure(**options):
     try:
         from matplotlib.figure import Figure
@@ -56,3 +98,21 @@ def _figure(**options):
             "Pictures need matplotlib: pip install 'keras_twist[plots]'."
         ) from error
     return Figure(layout="constrained", **options)
+
+
+def _readme_pictures(folder):
+    from keras_twist.recipes.cifar import CIFAR_RECIPES, build_schedules
+
+    steps_per_epoch = 97
+    names = ("davidnet", "quick", "assignment")
+    recipes = {name: CIFAR_RECIPES[name] for name in names}
+    longest = max(recipe.epochs for recipe in recipes.values()) * steps_per_epoch
+    rates = {
+        name: build_schedules(recipe, recipe.epochs * steps_per_epoch)[0]
+        for name, recipe in recipes.items()
+    }
+    plot_schedules(rates, longest, steps_per_epoch).savefig(folder / "schedules.png", dpi=120)
+
+
+if __name__ == "__main__":
+    _readme_pictures(Path(sys.argv[1] if len(sys.argv) > 1 else "images"))

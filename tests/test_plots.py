@@ -2,9 +2,11 @@
 
 import sys
 
+import numpy as np
 import pytest
 
 from keras_twist import plots
+from keras_twist.schedules import PiecewiseLinear
 
 ROWS = [
     {"epoch": 1, "loss": 2.0, "val_loss": 1.9, "accuracy": 0.3, "val_accuracy": 0.4},
@@ -19,6 +21,16 @@ def test_history_draws_what_is_there(tmp_path):
     assert list(figure.axes[1].lines[1].get_ydata()) == [0.4, 0.6]
     figure.savefig(tmp_path / "curves.png")
     assert not hasattr(figure, "number")  # what pyplot, which keeps every figure, would add
+
+
+def test_schedules_are_drawn_step_by_step():
+    schedule = PiecewiseLinear([0, 10], [1.0, 0.0])
+    figure = plots.plot_schedules({"rate": schedule, "momentum": 0.9}, 11, steps_per_epoch=5)
+    rate, momentum = figure.axes[0].lines
+    np.testing.assert_allclose(rate.get_ydata(), np.linspace(1, 0, 11), atol=1e-6)
+    np.testing.assert_allclose(rate.get_xdata(), np.arange(11) / 5)
+    assert set(momentum.get_ydata()) == {0.9}
+    assert figure.axes[0].get_xlabel() == "Epoch"
 
 
 def test_without_matplotlib_the_error_names_the_extra(monkeypatch):

@@ -36,6 +36,7 @@ def small_cifar(monkeypatch, tiny_images):
 
 def test_model_fit_on_arrays_in_ten_lines(small_cifar):
     code = code_block("runs: arrays")
+    assert code in (README.parent / "examples" / "fit_arrays.py").read_text()
     assert len([line for line in code.splitlines() if line and "import" not in line]) <= 10
     names = {}
     exec(code.replace("epochs=24", "epochs=2").replace("batch_size=512", "batch_size=50"), names)

@@ -55,8 +55,8 @@ def fit(
     """Train a recipe and return what it reached.
 
     Writes a run folder with `recipe.json`, `environment.json`, `metrics.jsonl` (a line per epoch),
-    `checkpoint.npz` (the exact state, for `resume`), `model.keras`, `curves.png` and
-    `result.json`, and one table row per epoch to the standard output.
+    `checkpoint.npz` (the exact state, for `resume`), `model.keras`, `curves.png`, `schedule.png`
+    and `result.json`, and one table row per epoch to the standard output.
 
     Args:
         recipe: A `Recipe`; may be None when resuming, since the run folder holds it.
@@ -134,7 +134,7 @@ def fit(
 
     rows = read_json_lines(metrics_path)
     _save_model(model, folder)
-    _save_curves(rows, folder, recipe)
+    _save_pictures(rows, folder, recipe, steps_per_epoch)
     last = rows[-1]
     images = recipe.epochs * steps_per_epoch * recipe.batch_size
     result = Result(
@@ -204,10 +204,18 @@ def _save_model(model, folder):
     partial.replace(folder / "model.keras")
 
 
-def _save_curves(rows, folder, recipe):
+def _save_pictures(rows, folder, recipe, steps_per_epoch):
+    steps = recipe.epochs * steps_per_epoch
+    learning_rate, momentum = cifar.build_schedules(recipe, steps)
+    schedules = {"learning rate": learning_rate, "momentum": momentum}
     try:
-        # A blended image has two right answers: accuracy on such batches would mislead.
-        figure = plots.plot_history(rows, recipe.name, train_accuracy=not recipe.mixup)
-        figure.savefig(folder / "curves.png", dpi=150)
+        figures = {
+            # A blended image has two right answers: accuracy on such batches would mislead.
+            "curves.png": plots.plot_history(rows, recipe.name, train_accuracy=not recipe.mixup),
+            "schedule.png": plots.plot_schedules(schedules, steps, steps_per_epoch, "Value"),
+        }
     except ModuleNotFoundError as error:
-        logger.warning("No curves.png: %s", error)
+        logger.warning("No pictures: %s", error)
+        return
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=150)
