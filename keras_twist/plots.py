@@ -107,10 +107,14 @@ def _readme_pictures(folder):
     names = ("davidnet", "quick", "assignment")
     recipes = {name: CIFAR_RECIPES[name] for name in names}
     longest = max(recipe.epochs for recipe in recipes.values()) * steps_per_epoch
-    rates = {
-        name: build_schedules(recipe, recipe.epochs * steps_per_epoch)[0]
-        for name, recipe in recipes.items()
-    }
+
+    def until_the_end(recipe):
+        steps = recipe.epochs * steps_per_epoch
+        rate, _ = build_schedules(recipe, steps)
+        # NaN draws nothing: a schedule keeps its last value for ever, a training ends.
+        return lambda at: np.where(at < steps, ops.convert_to_numpy(rate(at)), np.nan)
+
+    rates = {name: until_the_end(recipe) for name, recipe in recipes.items()}
     plot_schedules(rates, longest, steps_per_epoch).savefig(folder / "schedules.png", dpi=120)
 
 

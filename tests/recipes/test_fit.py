@@ -64,7 +64,7 @@ def test_the_warm_up_leaves_no_trace(tiny_images):
 
 
 def test_without_matplotlib_training_goes_on(tiny_tree, tmp_path, monkeypatch, caplog):
-    def missing(*_):
+    def missing(*_, **__):
         raise ModuleNotFoundError("Pictures need matplotlib: pip install 'keras_twist[plots]'.")
 
     monkeypatch.setattr("keras_twist.plots.plot_history", missing)
