@@ -2,7 +2,6 @@
 
 from keras_twist.data.augment import (
     Augmentation,
-    mixup,
     normalize,
     random_cutout,
     random_erasing,
@@ -11,6 +10,7 @@ from keras_twist.data.augment import (
 )
 from keras_twist.data.cifar import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, load_cifar10
 from keras_twist.data.errors import DataError
+from keras_twist.data.mix import mixup
 from keras_twist.data.pipeline import eval_dataset, train_dataset
 
 __all__ = [

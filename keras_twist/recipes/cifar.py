@@ -13,6 +13,7 @@ from keras_twist.data import (
     augment,
     eval_dataset,
     load_cifar10,
+    mixup,
     train_dataset,
 )
 from keras_twist.recipes.recipe import Recipe, RecipeError
@@ -136,7 +137,7 @@ def training_batches(recipe, data, initial_step=0):
         *data.train,
         recipe.batch_size,
         augment=tuple(operations),
-        mix=augment.mixup(recipe.mixup) if recipe.mixup else None,
+        mix=mixup(recipe.mixup) if recipe.mixup else None,
         seed=recipe.seed,
         num_classes=NUM_CLASSES,
         repeat=True,

@@ -57,24 +57,6 @@ def test_cutout_after_normalisation_writes_the_mean_colour():
     assert np.unique(out).tolist() == [0, 2]
 
 
-@pytest.mark.parametrize("alpha", [0.01, 0.2, 1.0])
-def test_mixup_blends_images_and_labels_alike(alpha):
-    labels = np.arange(1000) % 10
-    images = np.zeros((1000, 2, 2, 10), "float32")
-    images[np.arange(1000), :, :, labels] = 1
-    dataset = data.train_dataset(images, labels, 1000, mix=data.mixup(alpha), num_classes=10)
-    mixed, targets = (tensor.numpy() for tensor in next(iter(dataset)))
-    assert np.isfinite(mixed).all()
-    np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
-    np.testing.assert_allclose(mixed[:, 0, 0], targets, atol=1e-6)
-    # The weight is Beta(alpha, alpha): mean 1/2, variance 1 / (4 (2 alpha + 1)). With partners of
-    # the same class (a tenth) it cannot be seen.
-    top = targets.max(axis=1)
-    weights = np.concatenate([top, 1 - top])[np.concatenate([top, top]) < 1]
-    if alpha >= 0.2:
-        assert abs(weights.var() - 1 / (4 * (2 * alpha + 1))) < 0.02
-
-
 def test_two_seeds_differ_and_one_repeats():
     images = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3)).astype("uint8")
     operation = data.random_pad_crop(2)
@@ -92,7 +74,6 @@ def test_two_seeds_differ_and_one_repeats():
         (lambda: data.random_erasing(area=(0.5, 0.1)), "`area`"),
         (lambda: data.random_erasing(aspect=(0.0, 1.0)), "`aspect`"),
         (lambda: data.random_erasing(fill=(1.0, 1.0)), "`fill`"),
-        (lambda: data.mixup(0.0), "`alpha`.*0.0"),
         (lambda: data.normalize([0.0], [0.0]), "`std`"),
         (
             lambda: one_batch(data.random_cutout(9), np.zeros((2, 8, 8, 3), "uint8")),
