@@ -1,0 +1,35 @@
+"""What every initializer promises: numbers that its config and the seed decide."""
+
+import keras
+import numpy as np
+import pytest
+
+from .table import INITIALIZERS
+from .tools import dtype_of, each, through_json, to_numpy
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@each(INITIALIZERS)
+def test_config_and_seed_decide_the_numbers(row, dtype):
+    keras.utils.set_random_seed(0)
+    initializer = row()
+    first = initializer((3, 3, 2, 5), dtype=dtype)
+    config = through_json(keras.saving.serialize_keras_object(initializer))
+    keras.utils.set_random_seed(0)
+    again = keras.saving.deserialize_keras_object(config)((3, 3, 2, 5), dtype=dtype)
+    assert dtype_of(first) == dtype
+    assert tuple(first.shape) == (3, 3, 2, 5)
+    np.testing.assert_array_equal(to_numpy(first), to_numpy(again))
+    other = to_numpy(initializer((3, 3, 2, 5), dtype=dtype))
+    assert np.isfinite(other).all()
+    assert other.std() > 0
+
+
+@each(INITIALIZERS)
+def test_starts_a_layer_in_a_model_file(row, tmp_path):
+    layer = keras.layers.Conv2D(5, 3, kernel_initializer=row())
+    model = keras.Sequential([keras.Input((8, 8, 2)), layer])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+    assert type(loaded.layers[0].kernel_initializer) is type(layer.kernel_initializer)

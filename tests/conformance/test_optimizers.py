@@ -1,0 +1,173 @@
+"""What every optimizer promises, in each of Keras's ways to run a step.
+
+All comparisons are with the same training: 8 batches, compiled as a graph, under a schedule.
+"""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+from keras_twist.schedules import PiecewiseLinear
+
+from .table import OPTIMIZERS
+from .tools import PLAIN, assert_registered, compiled_only, each, images, through_json, to_numpy
+
+UPDATES = 8
+SCHEDULE = PiecewiseLinear([0, 2, UPDATES], [0.02, 0.1, 0.01])
+X = images(4 * UPDATES, 5)
+Y = X @ images(5, 2, seed=1)
+
+
+def small_net():
+    keras.utils.set_random_seed(0)
+    hidden = keras.layers.Dense(6, activation="tanh", use_bias=False)
+    out = keras.layers.Dense(2, use_bias=False, dtype="float32")
+    return keras.Sequential([keras.Input((5,)), hidden, out])
+
+
+def fit(model, batch_size=4, callbacks=()):
+    callbacks = list(callbacks)
+    return model.fit(X, Y, batch_size, shuffle=False, verbose=0, callbacks=callbacks).history
+
+
+def train(optimizer, batch_size=4, callbacks=(), **compile_options):
+    model = small_net()
+    model.compile(optimizer, "mse", **{**PLAIN, **compile_options})
+    fit(model, batch_size, callbacks)
+    return model
+
+
+def flat(model):
+    return np.concatenate([weight.ravel() for weight in model.get_weights()])
+
+
+@functools.cache
+def reference(make):
+    return flat(train(make(SCHEDULE)))
+
+
+def assert_same(model, row):
+    np.testing.assert_allclose(flat(model), reference(row), atol=2e-5)
+
+
+def follow(optimizer, gradient=lambda step, w: images(*w.shape, seed=step), steps=UPDATES):
+    """Weights after each of some updates outside of a model, from 3.0."""
+    variable, path = keras.Variable(3 * np.ones((3, 2), "float32")), []
+    for step in range(steps):
+        optimizer.apply([ops.convert_to_tensor(gradient(step, to_numpy(variable)))], [variable])
+        path.append(to_numpy(variable))
+    return np.array(path)
+
+
+@each(OPTIMIZERS)
+@pytest.mark.parametrize("rate", [0.05, SCHEDULE], ids=["float", "schedule"])
+def test_config_survives_json(row, rate):
+    options = {"global_clipnorm": 2.0, "use_ema": True, "gradient_accumulation_steps": 2}
+    optimizer = row(rate, **options)
+    assert_registered(optimizer)
+    copy = keras.optimizers.deserialize(through_json(keras.optimizers.serialize(optimizer)))
+    assert type(copy) is type(optimizer)
+    assert through_json(copy.get_config()) == through_json(optimizer.get_config())
+    assert {name: getattr(copy, name) for name in options} == options
+    np.testing.assert_array_equal(follow(copy, steps=4), follow(optimizer, steps=4))
+
+
+@each(OPTIMIZERS)
+def test_solves_a_parabola(row):
+    target = np.array([[1.0, -1.0], [0.5, 4.0], [3.0, 0.0]], "float32")
+    path = follow(row(0.2), lambda step, w: w - target, steps=100)
+    np.testing.assert_allclose(path[-1], target, atol=0.05)
+
+
+MODES = {
+    "eager": {"run_eagerly": True, "jit_compile": False},
+    "xla": {"jit_compile": True, "steps_per_execution": 4},
+}
+
+
+@compiled_only
+@pytest.mark.parametrize("mode", MODES)
+@each(OPTIMIZERS)
+def test_eager_equals_graph_equals_several_steps_of_xla(row, mode):
+    assert_same(train(row(SCHEDULE), **MODES[mode]), row)
+
+
+@each(OPTIMIZERS)
+def test_accumulated_gradients_are_a_larger_batch(row):
+    """Of half the size each, also through the schedule: only real updates count."""
+    assert_same(train(row(SCHEDULE, gradient_accumulation_steps=2), batch_size=2), row)
+
+
+@each(OPTIMIZERS)
+def test_a_rate_set_before_each_step_is_a_schedule(row):
+    class SetRate(keras.callbacks.Callback):
+        def on_train_batch_begin(self, batch, logs=None):
+            self.model.optimizer.learning_rate = float(SCHEDULE(batch))
+
+    assert_same(train(row(0.5), callbacks=[SetRate()]), row)
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@each(OPTIMIZERS)
+def test_a_saved_training_continues_exactly_and_learns(row, policy, tmp_path):
+    keras.config.set_dtype_policy(policy)
+    model = small_net()
+    model.compile(row(0.05), "mse", **PLAIN)
+    (first,) = fit(model)["loss"]
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    for ours, theirs in zip(model.optimizer.variables, loaded.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(to_numpy(ours), to_numpy(theirs))
+    (second,), (continued,) = fit(model)["loss"], fit(loaded)["loss"]
+    assert continued == second < 0.9 * first
+    np.testing.assert_array_equal(flat(model), flat(loaded))
+
+
+@each(OPTIMIZERS)
+def test_a_skipped_step_changes_nothing(row):
+    keras.config.set_dtype_policy("mixed_float16")
+    model, inner = small_net(), row(0.05)
+    # No gradient times 2 ** 40 is a float16 number, nor times 2 ** 32.
+    optimizer = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**40)
+    model.compile(optimizer, "mse", **PLAIN)
+    optimizer.build(model.trainable_variables)
+    variables = [*model.trainable_variables, *inner.variables]
+    before = [to_numpy(variable) for variable in variables]
+    fit(model)
+    assert float(to_numpy(optimizer.dynamic_scale)) == 2.0 ** (40 - UPDATES)
+    for variable, old in zip(variables, before, strict=True):
+        np.testing.assert_array_equal(to_numpy(variable), old, err_msg=variable.path)
+    optimizer.dynamic_scale.assign(8.0)
+    fit(model)
+    assert int(to_numpy(inner.iterations)) == UPDATES
+    for variable, old in zip(model.trainable_variables, before, strict=False):
+        assert np.abs(to_numpy(variable) - old).max() > 1e-3
+
+
+def clip(gradient, kind, limit):
+    if kind == "clipvalue":
+        return np.clip(gradient, -limit, limit)
+    return gradient * min(1.0, limit / np.linalg.norm(gradient))
+
+
+@pytest.mark.parametrize("kind", ["clipnorm", "clipvalue", "global_clipnorm"])
+@each(OPTIMIZERS)
+def test_clipping_is_that_of_the_gradient(row, kind):
+    clipped = follow(row(0.05, **{kind: 0.5}))
+    by_hand = follow(row(0.05), lambda step, w: clip(images(*w.shape, seed=step), kind, 0.5))
+    np.testing.assert_allclose(clipped, by_hand, atol=1e-5)
+
+
+@each(OPTIMIZERS)
+def test_the_moving_average_is_of_the_weights(row):
+    optimizer = row(0.05, use_ema=True, ema_momentum=0.8)
+    path = follow(optimizer)
+    np.testing.assert_array_equal(path, follow(row(0.05)))
+    average = path[0]
+    for weights in path[1:]:
+        average = 0.8 * average + 0.2 * weights
+    (stored,) = (to_numpy(v) for v in optimizer.variables if "average" in v.path)
+    np.testing.assert_allclose(stored, average, atol=1e-5)

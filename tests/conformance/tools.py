@@ -1,0 +1,106 @@
+"""What the conformance tests share: fixed numbers, and one spelling for three backends."""
+
+import importlib
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+BACKEND = keras.backend.backend()
+# How a training step is compiled where XLA is not the point: TensorFlow's graph, which is cheap to
+# make, and on JAX, which has nothing else, XLA.
+PLAIN = {"jit_compile": BACKEND == "jax"}
+tensorflow_only = pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.data runs TensorFlow")
+compiled_only = pytest.mark.skipif(BACKEND == "torch", reason="Keras runs torch eagerly")
+
+
+def each(table):
+    """Run a test over all rows of a table, their names as ids."""
+    return pytest.mark.parametrize("row", table.values(), ids=table)
+
+
+def images(*shape, seed=0):
+    return np.random.default_rng(seed).normal(size=shape).astype("float32")
+
+
+def to_numpy(tensor):
+    dtype = keras.backend.standardize_dtype(tensor.dtype)
+    return ops.convert_to_numpy(ops.cast(tensor, "float64" if dtype == "float64" else "float32"))
+
+
+def dtype_of(tensor):
+    return keras.backend.standardize_dtype(tensor.dtype)
+
+
+def fill(weights):
+    """Give weights the same numbers on every backend: kernels of both signs, vectors positive.
+
+    Vectors are radii, variances and factors, some of which start at zero and would hide the rest.
+    """
+    for seed, weight in enumerate(weights):
+        rng, shape = np.random.default_rng(seed), tuple(weight.shape)
+        if len(shape) > 1:
+            value = rng.normal(size=shape) / np.sqrt(np.prod(shape[:-1]))
+        else:
+            value = rng.uniform(0.3, 0.7, shape)
+        weight.assign(value.astype("float32"))
+
+
+def through_json(serialized):
+    return json.loads(json.dumps(serialized))
+
+
+def assert_registered(thing):
+    name = keras.saving.get_registered_name(type(thing))
+    assert name.startswith("keras_twist>"), name
+
+
+def xla(function, weights=()):
+    """Function of tensors, compiled; `weights` are the variables it reads."""
+    if BACKEND == "tensorflow":
+        return importlib.import_module("tensorflow").function(function, jit_compile=True)
+    jax = importlib.import_module("jax")
+    if not weights:
+        return jax.jit(function)
+
+    @jax.jit
+    def stateless(values, *arguments):
+        with keras.StatelessScope(zip(weights, values, strict=True)):
+            return function(*arguments)
+
+    return lambda *arguments: stateless([w.value for w in weights], *arguments)
+
+
+def gradients(function, inputs, weights, cotangent):
+    """Output of `function(inputs)`, and the gradients of its sum with `cotangent` by name."""
+
+    def total(outputs):
+        return ops.sum(ops.cast(outputs, "float32") * ops.convert_to_tensor(cotangent))
+
+    inputs = ops.convert_to_tensor(inputs)
+    if BACKEND == "tensorflow":
+        tf = importlib.import_module("tensorflow")
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = function(inputs)
+            loss = total(outputs)
+        found = tape.gradient(loss, [inputs, *(weight.value for weight in weights)])
+    elif BACKEND == "jax":
+        jax = importlib.import_module("jax")
+
+        def loss(values, inputs):
+            with keras.StatelessScope(zip(weights, values, strict=True)):
+                outputs = function(inputs)
+            return total(outputs), outputs
+
+        derivative = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))
+        (found, of_inputs), outputs = derivative([weight.value for weight in weights], inputs)
+        found = [of_inputs, *found]
+    else:
+        inputs = inputs.clone().requires_grad_()
+        outputs = function(inputs)
+        values = [inputs, *(weight.value for weight in weights)]
+        found = importlib.import_module("torch").autograd.grad(total(outputs), values)
+    return outputs, dict(zip(["inputs", *(w.path for w in weights)], found, strict=True))
