@@ -4,9 +4,14 @@ import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import hypothesis
 import keras
 import numpy as np
 import pytest
+
+# The first example of a test may compile for seconds, on JAX above all.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 CLASSES = "airplane automobile bird cat deer dog frog horse ship truck".split()
 

@@ -16,7 +16,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# For torch a build without CUDA is asked for by its version (`+cpu`) where there is one.
+# On Linux PyPI's torch brings CUDA along, several gigabytes; with a CPU build at hand, install that
+# into `.venv-torch` first.
 BACKENDS = {"jax": ["jax"], "torch": ["torch==2.13.0"]}
 TESTS = (
     "callbacks conformance layers models ops optimizers test_files.py test_schedules.py "

@@ -2,7 +2,6 @@
 
 import math
 
-import keras
 import numpy as np
 import pytest
 
@@ -51,22 +50,6 @@ def test_resnet9_pools_before_it_normalises_and_has_a_bias():
     assert names[4:8] == ["Conv2", "pool1", "Bn2", "relu2"]
     assert model.get_layer("dense").use_bias
     assert ResNet9().count_params() == 6_577_600 + 10
-
-
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
-def test_logits_are_float32_under_mixed_precision(policy):
-    keras.config.set_dtype_policy(policy)
-    model = DavidNet(width=4, logit_scale=0.125)
-    assert model.output.dtype == "float32"
-    assert model.get_layer("Conv2").compute_dtype == policy.removeprefix("mixed_")
-
-
-def test_survives_saving(tmp_path):
-    model = DavidNet(width=4, activation="mish", logit_scale=0.125)
-    model.save(tmp_path / "model.keras")
-    copy = keras.saving.load_model(tmp_path / "model.keras")
-    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
-    np.testing.assert_array_equal(model.predict(images, verbose=0), copy.predict(images, verbose=0))
 
 
 @pytest.mark.parametrize("model", [DavidNet, ResNet9])

@@ -53,14 +53,6 @@ def test_has_airbench94s_shapes():
     assert model.get_layer("pool4").input.shape[1:3] == (3, 3)
 
 
-def test_survives_saving(tmp_path):
-    model = SpeedNet(width=4)
-    model.save(tmp_path / "model.keras")
-    copy = keras.saving.load_model(tmp_path / "model.keras")
-    images = correlated_images()[:2]
-    np.testing.assert_array_equal(model.predict(images, verbose=0), copy.predict(images, verbose=0))
-
-
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="`input_shape`.*16, 16, 3"):
         SpeedNet(input_shape=(16, 16, 3))
