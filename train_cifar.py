@@ -1,6 +1,6 @@
 """Train a network on CIFAR-10.
 
-python train_cifar.py                       # quick: over 85 % in minutes on two CPU cores
+python train_cifar.py                       # quick: a small network, 4 epochs
 python train_cifar.py davidnet --epochs 10  # any recipe, any field of it
 python train_cifar.py --resume runs/davidnet-20260101-120000
 python train_cifar.py --help
