@@ -38,7 +38,7 @@ ABOUT = {
     "pad-crop, flip, random erasing and mixup. Its slips are corrected: batch-norm momentum 0.9 "
     "(0.1 averages nothing); L2 once and not doubled; no `decay`, which Keras 3 ignores; 2 whole "
     "cycles, since 2.5 would end at the highest rate; erasing noise in the units of the pixels; "
-    "pad before crop. Rotation and blur, which it found not to help, are left out.",
+    "pad before crop. Rotation and blur are left out.",
 }
 
 CIFAR_RECIPES = {
