@@ -11,6 +11,7 @@ is 64, or smaller where the plain convolution would exceed 2.4e9 multiply-adds.
 """
 
 import argparse
+import functools
 import json
 import os
 import platform
@@ -25,7 +26,7 @@ import numpy as np
 import tensorflow as tf
 
 import keras_twist.layers.twist_layer as twist_layer
-from keras_twist.ops.twist_forms import FORMS, twist_terms
+from keras_twist.ops.twist_forms import FORMS, twisted
 
 RESULTS = Path(__file__).parent / "results" / "twist_layer.json"
 KINDS = {"masked": {}, "unmasked": {"masked": False}}
@@ -41,21 +42,22 @@ def candidate(layer, form, inputs, cotangent, train, xla):
     """Returns a compiled function that runs `layer` with the given form."""
 
     def forward():
-        return layer(inputs)
+        return layer(inputs, training=False)
 
     def step():
         weights = [w.value for w in layer.trainable_variables]
         with tf.GradientTape() as tape:
             tape.watch(inputs)
-            outputs = layer(inputs)
+            outputs = layer(inputs, training=True)
         return outputs, tape.gradient(outputs, [inputs, *weights], output_gradients=cotangent)
 
     function = tf.function(step if train else forward, jit_compile=xla, autograph=False)
-    twist_layer.twist_terms = FORMS.get(form, twist_terms)  # tracing reads it, once
+    # Tracing reads it, once.
+    twist_layer.twisted = functools.partial(twisted, form=None if form == "layer" else form)
     try:
         function()
     finally:
-        twist_layer.twist_terms = twist_terms
+        twist_layer.twisted = twisted
     return function
 
 
@@ -106,7 +108,7 @@ def main():
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
-    forms = ["layer", *(FORMS if args.forms == ["all"] else args.forms)]
+    forms = ["layer", *((*FORMS, "fused") if args.forms == ["all"] else args.forms)]
     modes = {"off": ["plain"], "on": ["xla"], "both": ["plain", "xla"]}[args.xla]
     clock = time.perf_counter if args.clock == "wall" else time.process_time
 

@@ -6,8 +6,7 @@ Longer than 250 lines, because a third of it documents the arguments.
 import keras
 from keras import ops
 
-from keras_twist.ops.twist import modulate
-from keras_twist.ops.twist_forms import FIELDS, OFFSETS, fold_centers, twist_terms
+from keras_twist.ops.twist_forms import FIELDS, OFFSETS, fold_centers, twisted
 from keras_twist.ops.twist_geometry import ORIGINS, antisymmetrize
 
 __all__ = ["TWIST_VARIANTS", "TwistLayer"]
@@ -217,7 +216,7 @@ class TwistLayer(keras.layers.Layer):
 
         return antisymmetric_part
 
-    def call(self, inputs):
+    def call(self, inputs, training=False):
         kernel, twist = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.twist)
         twist_y = None if self.twist_y is None else ops.convert_to_tensor(self.twist_y)
         center_x, center_y = self.center_x, self.center_y
@@ -227,10 +226,18 @@ class TwistLayer(keras.layers.Layer):
         kernel, twist, twist_y = (
             None if w is None else ops.cast(w, inputs.dtype) for w in (kernel, twist, twist_y)
         )
-        terms = twist_terms(
-            inputs, kernel, twist, twist_y, self.field, self.strides, self.groups, self.padding
+        outputs = twisted(
+            inputs,
+            kernel,
+            twist,
+            twist_y,
+            self.field,
+            modulation=(center_x, center_y, self.radius, self.origin, self.ramp),
+            strides=self.strides,
+            groups=self.groups,
+            padding=self.padding,
+            training=training,
         )
-        outputs = modulate(*terms, center_x, center_y, self.radius, self.origin, self.ramp)
         if self.bias is not None:
             outputs = outputs + ops.cast(self.bias, outputs.dtype)
         return outputs if self.activation is None else self.activation(outputs)

@@ -7,12 +7,12 @@ All images are (batch, height, width, channels), all kernels (3, 3, in / groups,
 where Kx and Ky are antisymmetric.
 """
 
-import keras
 from keras import ops
 
 from keras_twist.ops.twist_geometry import (
     antisymmetric_kernel,
     antisymmetrize,
+    at_least_float32,
     coordinate_axes,
     coordinate_grid,
     disk_mask,
@@ -101,11 +101,23 @@ def twist_conv(
 def modulate(plain, along_x, along_y, center_x, center_y, radius, origin, ramp):
     """Returns `plain + mask * ((X - cx) * along_x + (Y - cy) * along_y)`.
 
-    Centres of None stand for zeros.
+    Centres of None stand for zeros, and a radius of None for no mask.
     """
-    exact = keras.backend.standardize_dtype(plain.dtype) == "float64"
-    dtype = "float64" if exact else "float32"
     height, width = ops.shape(plain)[1:3]
+    dtype = at_least_float32(plain)
+    maps = modulation_maps(height, width, center_x, center_y, radius, origin, ramp, dtype)
+    # Spelt out over the filters too: TensorFlow multiplies a map of the image's whole shape much
+    # faster than it repeats one along two axes.
+    shape = (height, width, plain.shape[-1])
+    x, y = (ops.broadcast_to(ops.cast(m, plain.dtype), shape) for m in maps)
+    return plain + x * along_x + y * along_y
+
+
+def modulation_maps(height, width, center_x, center_y, radius, origin, ramp, dtype):
+    """Returns `mask * (X - cx)` and `mask * (Y - cy)`.
+
+    They have shape `(height, width, filters)`, without centres and mask `(height, width, 1)`.
+    """
     x, y = coordinate_axes(height, width, origin, dtype)
     x, y = x[None, :, None], y[:, None, None]
     if center_x is not None:
@@ -113,11 +125,7 @@ def modulate(plain, along_x, along_y, center_x, center_y, radius, origin, ramp):
     if radius is not None:
         mask = disk_mask((x * x + y * y) / ops.square(ops.cast(radius, dtype)), ramp)
         x, y = mask * x, mask * y
-    # Spelt out over the filters too: TensorFlow multiplies a map of the image's whole shape much
-    # faster than it repeats one along two axes.
-    shape = (height, width, plain.shape[-1])
-    x, y = (ops.broadcast_to(ops.cast(t, plain.dtype), shape) for t in (x, y))
-    return plain + x * along_x + y * along_y
+    return x, y
 
 
 def convolve(inputs, kernels, strides, padding):

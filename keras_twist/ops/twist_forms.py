@@ -8,17 +8,23 @@ and returns `conv(x, K)`, `conv(x, Kx)` and `conv(x, Ky)`. Per pixel and channel
     products                  9 + 4     = 13: Ky holds the values of Kx, so that 4 products of a
                               pixel serve both, and the differences are taken of the products
 
-`twist_terms` picks one. `benchmarks/twist_layer.py` measures all.
+What is elementwise after that counts as much, since it is bound by memory: `fused` computes the
+products and adds everything up in one pass. `twisted` picks a form, `benchmarks/twist_layer.py`
+measures all.
 """
 
-import keras
 import numpy as np
 from keras import ops
 
-from keras_twist.ops.twist import convolve
-from keras_twist.ops.twist_geometry import antisymmetric_kernel, rotate_kernel
+from keras_twist.ops.twist import convolve, modulate, modulation_maps
+from keras_twist.ops.twist_fusion import combine, runs_op_by_op, shifted_difference, with_border
+from keras_twist.ops.twist_geometry import (
+    antisymmetric_kernel,
+    at_least_float32,
+    rotate_kernel,
+)
 
-__all__ = ["FIELDS", "FORMS", "OFFSETS", "fold_centers", "twist_terms"]
+__all__ = ["FIELDS", "FORMS", "OFFSETS", "fold_centers", "twisted"]
 
 # The quarter turns that make Ky out of Kx; None where Ky has values of its own.
 FIELDS = {"rotate_scale": -1, "squeeze_shear": 1, "free": None}
@@ -27,17 +33,43 @@ FIELDS = {"rotate_scale": -1, "squeeze_shear": 1, "free": None}
 OFFSETS = ((-1, -1), (-1, 0), (-1, 1), (0, -1))
 
 
-def twist_terms(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, padding="same"):
-    """Returns the three terms by the cheapest form.
+def twisted(
+    inputs,
+    kernel,
+    twist,
+    twist_y,
+    field,
+    modulation,
+    strides=(1, 1),
+    groups=1,
+    padding="same",
+    training=False,
+    form=None,
+):
+    """Returns the twist convolution by the cheapest form, or by the one named `form`.
 
     The rule: at stride 1 and from 64 input channels per group on, the products where Kx and Ky
-    share their values and the differences where they do not; otherwise three convolutions, since
-    with few channels adding neighbours costs more than multiplying channels.
+    share their values, fused while training, and the differences where they do not; otherwise
+    three convolutions, since with few channels adding neighbours costs more than multiplying
+    channels. `modulation` holds the last five arguments of `modulate`.
     """
-    form = separate
-    if tuple(strides) == (1, 1) and kernel.shape[2] >= 64:
-        form = products if twist_y is None else differences
-    return form(inputs, kernel, twist, twist_y, field, strides, groups, padding)
+    if form is None:
+        form = "separate"
+        if tuple(strides) == (1, 1) and kernel.shape[2] >= 64:
+            form = "products" if twist_y is None else "differences"
+            if form == "products" and training and _worth_fusing(inputs):
+                form = "fused"
+    if form == "fused":
+        return fused(inputs, kernel, twist, field, modulation, padding)
+    terms = FORMS[form](inputs, kernel, twist, twist_y, field, strides, groups, padding)
+    return modulate(*terms, *modulation)
+
+
+def _worth_fusing(inputs):
+    # A program for every batch size is right for a training, which has one or two. It would be
+    # wrong for a server, hence `training` above, and for images of any size.
+    traced = getattr(inputs, "graph", None) is not None
+    return traced and None not in inputs.shape[1:3] and runs_op_by_op(inputs)
 
 
 def fold_centers(kernel, twist, twist_y, field, center_x, center_y):
@@ -94,6 +126,23 @@ def products(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, pa
         antisymmetric_sum(values, OFFSETS, padding),
         antisymmetric_sum(values, turned, padding),
     ]
+
+
+def fused(inputs, kernel, twist, field, modulation, padding="same"):
+    """The products, then everything else in one pass, modulation included. TensorFlow only."""
+    (plain,) = convolve(inputs, [kernel], (1, 1), padding)
+    values = [_pointwise(inputs, twist[i][None, None]) for i in range(4)]
+    x, y = modulation_maps(*ops.shape(plain)[1:3], *modulation, dtype=at_least_float32(plain))
+    return combine(
+        plain,
+        values,
+        x,
+        y,
+        offsets=OFFSETS,
+        turned=tuple(_turn(offset, FIELDS[field]) for offset in OFFSETS),
+        padding="valid" if padding == "valid" else "same",
+        moving=x.shape[-1] > 1,
+    )
 
 
 FORMS = {
@@ -156,21 +205,16 @@ def antisymmetric_sum(tensors, offsets, padding):
 
 def _differences(tensors, offsets, padding):
     padding = "valid" if padding == "valid" else "same"
-    take = _by_depthwise if _prefers_depthwise(tensors[0]) else _by_slices
+    # TensorFlow without XLA copies every slice, while oneDNN's depthwise convolution costs no
+    # more than an addition. XLA fuses the slices, and on a CPU takes a hundred times as long for
+    # depthwise convolutions.
+    take = _by_depthwise if runs_op_by_op(tensors[0]) else _by_slices
     terms = [take(t, offset, padding) for t, offset in zip(tensors, offsets, strict=True)]
     return sum(terms[1:], terms[0])
 
 
 def _by_slices(tensor, offset, padding):
-    if padding == "same":
-        tensor = ops.pad(tensor, ((0, 0), (1, 1), (1, 1), (0, 0)))
-
-    def shifted(row, column):
-        # Ends count from the back, so that sizes may be unknown.
-        return tensor[:, 1 + row : row - 1 or None, 1 + column : column - 1 or None, :]
-
-    row, column = offset
-    return shifted(row, column) - shifted(-row, -column)
+    return shifted_difference(with_border(tensor) if padding == "same" else tensor, offset)
 
 
 def _by_depthwise(tensor, offset, padding):
@@ -179,23 +223,3 @@ def _by_depthwise(tensor, offset, padding):
     kernel[1 - offset[0], 1 - offset[1]] = -1.0
     kernel = ops.convert_to_tensor(kernel, dtype=tensor.dtype)
     return ops.depthwise_conv(tensor, kernel, padding=padding, data_format="channels_last")
-
-
-def _prefers_depthwise(tensor):
-    # TensorFlow without XLA copies every slice, while oneDNN's depthwise convolution costs no
-    # more than an addition. XLA fuses the slices, and on a CPU takes a hundred times as long for
-    # depthwise convolutions. So the two have to be told apart, and the tensor's own graph is what
-    # knows: it says so while `jit_compile=True` traces. Where it has no such method: slices.
-    if keras.backend.backend() != "tensorflow":
-        return False
-    graph = getattr(tensor, "graph", None)
-    while graph is not None:
-        if not hasattr(graph, "_get_control_flow_context"):
-            return False
-        context = graph._get_control_flow_context()
-        while context is not None:
-            if context.IsXLAContext():
-                return False
-            context = context.outer_context
-        graph = getattr(graph, "outer_graph", None)
-    return True

@@ -3,6 +3,7 @@
 Longer than 250 lines, because the golden tests and those of the modes share their helpers.
 """
 
+from functools import partial
 from pathlib import Path
 
 import keras
@@ -13,7 +14,7 @@ from keras import ops
 import keras_twist.layers.twist_layer as module
 from keras_twist.layers import TWIST_VARIANTS, Mish, TwistLayer
 from keras_twist.ops import antisymmetric_kernel, antisymmetrize, rotate_kernel, twist_conv
-from keras_twist.ops.twist_forms import FORMS
+from keras_twist.ops.twist_forms import FORMS, twisted
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "twist_layer.npz", allow_pickle=False)
 SIZES = ("8x8", "7x9", "8x11")
@@ -93,12 +94,16 @@ def test_published_outputs_at_every_size_and_stride(variant, groups, dtype):
             assert error < TOLERANCE[dtype], (size, strides)
 
 
-@pytest.mark.parametrize("form", ["concatenated", "differences", "products"])
+# The fused one is TensorFlow's alone.
+ALL_FORMS = [*FORMS, *["fused"] * (keras.backend.backend() == "tensorflow")]
+
+
+@pytest.mark.parametrize("form", ALL_FORMS[1:])
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_every_form_gives_the_published_outputs(variant, form, monkeypatch):
-    if form == "products" and variant == "B_conv_twist":
+    if form in ("products", "fused") and variant == "B_conv_twist":
         pytest.skip("products need a Ky that holds the values of Kx")
-    monkeypatch.setattr(module, "twist_terms", FORMS[form])
+    monkeypatch.setattr(module, "twisted", partial(twisted, form=form))
     for groups in (1, 2):
         layer = golden_layer(variant, groups)
         expected = np.moveaxis(GOLDEN[f"g{groups}_7x9_s1_{variant}"], 1, -1)
@@ -131,12 +136,12 @@ def weight_gradients(layer, x, cotangent):
 
 
 @pytest.mark.parametrize(
-    ("form", "dtype"), [("separate", "float32"), *((form, "float64") for form in FORMS)]
+    ("form", "dtype"), [("separate", "float32"), *((form, "float64") for form in ALL_FORMS)]
 )
 @pytest.mark.parametrize("groups", [1, 2])
 def test_gradients_add_up_over_both_uses_of_the_kernel(groups, dtype, form, monkeypatch):
     skip_without(dtype)
-    monkeypatch.setattr(module, "twist_terms", FORMS[form])
+    monkeypatch.setattr(module, "twisted", partial(twisted, form=form))
     cotangent = np.moveaxis(GOLDEN[f"g{groups}_cot_8x8"], 1, -1)
     cotangent = ops.convert_to_tensor(cotangent, dtype=dtype)
     x = image(groups, "8x8", dtype)

@@ -13,7 +13,7 @@ from keras_twist.ops import (
     rotate_kernel,
     twist_conv,
 )
-from keras_twist.ops.twist_forms import FIELDS, FORMS, twist_terms
+from keras_twist.ops.twist_forms import FIELDS, FORMS, twisted
 
 SOBEL_X = np.array([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]], "float32")[:, :, None, None]
 SOBEL_Y = np.array([[1, 2, 1], [0, 0, 0], [-1, -2, -1]], "float32")[:, :, None, None]
@@ -153,16 +153,18 @@ def test_the_rule_takes_products_from_64_channels_on(monkeypatch):
     taken = []
     for name, form in list(FORMS.items()):
         spy = lambda *a, name=name, form=form: taken.append(name) or form(*a)  # noqa: E731
-        monkeypatch.setattr(f"keras_twist.ops.twist_forms.{name}", spy)
+        monkeypatch.setitem(FORMS, name, spy)
     for channels, free, strides in ((64, 0, 1), (64, 1, 1), (64, 0, 2), (63, 0, 1)):
         twist = ops.convert_to_tensor(random(4, channels, 2))
-        twist_terms(
+        twisted(
             ops.convert_to_tensor(random(1, 4, 4, channels)),
             ops.convert_to_tensor(random(3, 3, channels, 2)),
             twist,
             twist if free else None,
             "free" if free else "rotate_scale",
+            (None, None, None, "center", 0.3),
             (strides, strides),
+            training=True,
         )
     assert taken == ["products", "differences", "separate", "separate"]
 

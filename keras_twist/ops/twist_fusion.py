@@ -1,0 +1,146 @@
+"""The elementwise half of a twist as one loop, where TensorFlow would run it op by op.
+
+Between the matrix products and the result of the `products` form stand sixteen shifted images,
+added up. TensorFlow without XLA makes some fifteen passes over the memory of that, which at 64
+channels take as long as the convolution; a compiler makes one loop. So this half is compiled with
+XLA by itself, and the convolutions are not: XLA's are slower on a CPU than TensorFlow's own.
+
+The one module of `ops` that knows TensorFlow, and only when it is called.
+"""
+
+import functools
+
+import keras
+from keras import ops
+
+from keras_twist.ops.twist_geometry import at_least_float32
+
+__all__ = ["combine", "runs_op_by_op", "shifted_difference", "with_border"]
+
+
+def runs_op_by_op(tensor):
+    """Returns whether `tensor` belongs to TensorFlow and XLA is not compiling what uses it."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    # The tensor's own graph is what knows: it says so while `jit_compile=True` traces. Where it
+    # has no such method, the answer is the careful one.
+    graph = getattr(tensor, "graph", None)
+    while graph is not None:
+        if not hasattr(graph, "_get_control_flow_context"):
+            return False
+        context = graph._get_control_flow_context()
+        while context is not None:
+            if context.IsXLAContext():
+                return False
+            context = context.outer_context
+        graph = getattr(graph, "outer_graph", None)
+    return True
+
+
+def combine(plain, values, x, y, offsets, turned, padding, moving):
+    """Returns `plain + x * sum(d(v, o)) + y * sum(d(v, t))`, in one pass over the memory.
+
+    d is the `shifted_difference`, the sums run over the values with their offsets and turned
+    offsets. It is computed in float32 at least and rounded once.
+
+    Args:
+        plain: tensor of shape `(batch, height, width, filters)`.
+        values: tensors of that shape; `"valid"` ones are larger by a pixel on every side.
+        x: float32 map that broadcasts to `(height, width, filters)`.
+        y: likewise.
+        offsets: tuple of a pair (row, column) for each value.
+        turned: likewise.
+        padding: `"same"` or `"valid"`.
+        moving: bool, whether `x` and `y` want a gradient.
+
+    Returns:
+        A tensor of the shape and dtype of `plain`.
+    """
+    compiled = functools.partial(_compiled, offsets=offsets, turned=turned, padding=padding)
+
+    def gradient_of_values(upstream, x, y):
+        return compiled(_values_gradient, upstream, x, y)
+
+    # The sums are not kept for the backward pass: reading the values again costs no more than
+    # having written the sums.
+    @ops.custom_gradient
+    def with_moving_maps(plain, x, y, *values):
+        def gradient(upstream):
+            maps = compiled(_maps_gradient, upstream, *values)
+            return upstream, *maps, *gradient_of_values(upstream, x, y)
+
+        return compiled(_combined, plain, x, y, *values), gradient
+
+    @ops.custom_gradient
+    def with_constant_maps(plain, *values):
+        def gradient(upstream):
+            return upstream, *gradient_of_values(upstream, x, y)
+
+        return compiled(_combined, plain, x, y, *values), gradient
+
+    return with_moving_maps(plain, x, y, *values) if moving else with_constant_maps(plain, *values)
+
+
+def shifted_difference(tensor, offset):
+    """Returns `t(pixel + offset) - t(pixel - offset)` for all but the outermost pixels."""
+
+    def shifted(row, column):
+        # Ends count from the back, so that sizes may be unknown.
+        return tensor[:, 1 + row : row - 1 or None, 1 + column : column - 1 or None, :]
+
+    row, column = offset
+    return shifted(row, column) - shifted(-row, -column)
+
+
+def with_border(tensor, width=1):
+    """Returns the images with zeros around."""
+    return ops.pad(tensor, ((0, 0), (width, width), (width, width), (0, 0)))
+
+
+def _compiled(function, *tensors, **static):
+    signature = tuple((tuple(t.shape), t.dtype) for t in tensors)
+    return _compile(function, signature, **static)(*tensors)
+
+
+# One function for each signature, so that layers of one shape share a program. TensorFlow's own
+# cache would do, but warns of every new shape as of a mistake.
+@functools.cache
+def _compile(function, signature, **static):
+    import tensorflow as tf
+
+    return tf.function(functools.partial(function, **static), jit_compile=True, autograph=False)
+
+
+def _exact(tensor):
+    return ops.cast(tensor, at_least_float32(tensor))
+
+
+def _sums(values, offsets, turned, padding):
+    values = [_exact(value) for value in values]
+    if padding == "same":
+        values = [with_border(value) for value in values]
+    return [
+        sum(shifted_difference(v, offset) for v, offset in zip(values, chosen, strict=True))
+        for chosen in (offsets, turned)
+    ]
+
+
+def _combined(plain, x, y, *values, offsets, turned, padding):
+    along_x, along_y = _sums(values, offsets, turned, padding)
+    return ops.cast(_exact(plain) + x * along_x + y * along_y, plain.dtype)
+
+
+def _values_gradient(upstream, x, y, offsets, turned, padding):
+    # The transpose of a difference is its negative, whereas automatic differentiation would
+    # scatter every slice into an image of zeros.
+    width = 2 if padding == "valid" else 1
+    of_x, of_y = (with_border(t * _exact(upstream), width) for t in (x, y))
+    return [
+        ops.cast(-shifted_difference(of_x, o) - shifted_difference(of_y, t), upstream.dtype)
+        for o, t in zip(offsets, turned, strict=True)
+    ]
+
+
+def _maps_gradient(upstream, *values, offsets, turned, padding):
+    sums = _sums(values, offsets, turned, padding)
+    return [ops.sum(_exact(upstream) * along, axis=0) for along in sums]
