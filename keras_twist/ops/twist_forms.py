@@ -48,28 +48,33 @@ def twisted(
 ):
     """Returns the twist convolution by the cheapest form, or by the one named `form`.
 
-    The rule: at stride 1 and from 64 input channels per group on, the products where Kx and Ky
-    share their values, fused while training, and the differences where they do not; otherwise
-    three convolutions, since with few channels adding neighbours costs more than multiplying
-    channels. `modulation` holds the last five arguments of `modulate`.
+    `modulation` holds the last five arguments of `modulate`.
     """
     if form is None:
-        form = "separate"
-        if tuple(strides) == (1, 1) and kernel.shape[2] >= 64:
-            form = "products" if twist_y is None else "differences"
-            if form == "products" and training and _worth_fusing(inputs):
-                form = "fused"
+        form = _cheapest(inputs, kernel.shape[2], twist_y is None, strides, training)
     if form == "fused":
         return fused(inputs, kernel, twist, field, modulation, padding)
     terms = FORMS[form](inputs, kernel, twist, twist_y, field, strides, groups, padding)
     return modulate(*terms, *modulation)
 
 
-def _worth_fusing(inputs):
+def _cheapest(inputs, channels, shared, strides, training):
+    """The rule: at stride 1, sums cost less than convolutions where there are channels enough.
+
+    That is from 64 input channels per group on, and from 32 on where the sums are fused. With few
+    channels adding neighbours costs more than multiplying channels, and at larger strides the
+    sums would be of pixels that are thrown away.
+    """
+    if tuple(strides) != (1, 1):
+        return "separate"
     # A program for every batch size is right for a training, which has one or two. It would be
-    # wrong for a server, hence `training` above, and for images of any size.
-    traced = getattr(inputs, "graph", None) is not None
-    return traced and None not in inputs.shape[1:3] and runs_op_by_op(inputs)
+    # wrong for a server, hence `training`, and for images of any size.
+    traced = getattr(inputs, "graph", None) is not None and None not in inputs.shape[1:3]
+    if shared and training and channels >= 32 and traced and runs_op_by_op(inputs):
+        return "fused"
+    if channels >= 64:
+        return "products" if shared else "differences"
+    return "separate"
 
 
 def fold_centers(kernel, twist, twist_y, field, center_x, center_y):

@@ -68,7 +68,7 @@ def test_a_training_step_is_the_same(policy, field, masked, padding, fusions, mo
     cotangent = images(*layer(x).shape, seed=1)
     found = step_of(layer, cotangent)(x)
     assert len(fusions) == 1
-    monkeypatch.setattr(twist_forms, "_worth_fusing", lambda inputs: False)
+    monkeypatch.setattr(twist_forms, "runs_op_by_op", lambda tensor: False)
     expected = step_of(layer, cotangent)(x)
     assert len(fusions) == 1
     # The fused one rounds once where the other rounds every sum.
@@ -112,6 +112,11 @@ def test_training_in_a_graph_takes_it_and_nothing_else_does(fusions):
         expected = np.array(layer(x[:count]))
         np.testing.assert_allclose(np.array(function(x[:count])), expected, atol=1e-5)
     assert fusions == ["same"]
+    for options in ({"groups": 2}, {"groups": 4}, {"strides": 2}, {"field": "free"}):
+        layer = TwistLayer(4, **options)
+        layer.build(x.shape)
+        tf.function(lambda x, layer=layer: layer(x, training=True))(x)
+    assert fusions == ["same"] * 2  # with 32 channels per group, not with 16
 
 
 @pytest.mark.parametrize("steps", [1, 3])
