@@ -19,8 +19,8 @@ PIPELINE = (
     "loss_scale_factor",
     "gradient_accumulation_steps",
 )
-# An order of magnitude, not a measured optimum: below it, arithmetic costs less than a branch.
-BRANCH_SIZE = 16384
+# An order of magnitude, not a measured optimum: below it, arithmetic costs less than a loop.
+LOOP_SIZE = 16384
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -30,12 +30,11 @@ class Lookahead(keras.optimizers.Optimizer):
     The wrapped optimizer explores; every `sync_period` updates the slow weights move part of the
     way to where it got, and it goes on from there:
 
-        if t == 1: slow = w                        # before the update and its weight decay
+        if t % sync_period == 1: slow = w          # before the update and its weight decay
         w = update of inner_optimizer
-        if t % sync_period == 0:
-            slow += slow_step_size * (w - slow)
-            w = slow
+        if t % sync_period == 0: w = slow + slow_step_size * (w - slow)
 
+    (for a `sync_period` of 1, at every t).
     The slow weights start from the weights at the first update, so weights loaded after the
     optimizer was built, or a first step skipped for its loss scale, do no harm. Weights that are
     loaded in the middle of a training need a new optimizer, or its state from the same moment.
@@ -162,17 +161,18 @@ class Lookahead(keras.optimizers.Optimizer):
         task(variable, self._slow_weights[self._get_variable_index(variable)])
 
     def _start(self, variable, slow):
-        first = ops.equal(self.iterations, 0)
-        (start,) = _choose(first, lambda w, s: [w], lambda w, s: [s], variable, slow)
-        self.assign(slow, start)
+        self._change(self.iterations, lambda w, s: [w, w], variable, slow)
 
     def _pull(self, variable, slow):
         def pulled(w, s):
-            s = ops.add(s, ops.multiply(ops.subtract(w, s), self.slow_step_size))
-            return [s, s]
+            return [ops.add(s, ops.multiply(ops.subtract(w, s), self.slow_step_size)), s]
 
-        due = ops.equal((self.iterations + 1) % self.sync_period, 0)
-        w, s = _choose(due, pulled, lambda w, s: [w, s], variable, slow)
+        self._change(self.iterations + 1, pulled, variable, slow)
+
+    def _change(self, count, new, variable, slow):
+        """Assign `new(variable, slow)` where `sync_period` divides `count`."""
+        due = ops.equal(count % self.sync_period, 0)
+        w, s = _replace_if(due, new, ops.convert_to_tensor(variable), ops.convert_to_tensor(slow))
         self.assign(variable, w)
         self.assign(slow, s)
 
@@ -197,14 +197,21 @@ class Lookahead(keras.optimizers.Optimizer):
         return cls(**config)
 
 
-def _choose(condition, new, old, variable, slow):
-    """Tensors of `new(variable, slow)` where the scalar `condition` holds, else of `old`."""
-    w, s = ops.convert_to_tensor(variable), ops.convert_to_tensor(slow)
-    # Most updates change nothing here. TensorFlow's graph skips the branch not taken and passes
-    # the other on without a copy; JAX fuses a choice, torch would wait for the condition.
-    if keras.backend.backend() == "tensorflow" and math.prod(w.shape) >= BRANCH_SIZE:
-        return ops.cond(condition, lambda: new(w, s), lambda: old(w, s))
-    return [ops.where(condition, a, b) for a, b in zip(new(w, s), old(w, s), strict=True)]
+def _replace_if(condition, new, w, s):
+    """Tensors of `new(w, s)` where the scalar `condition` holds, else `w` and `s`."""
+    if keras.backend.backend() != "tensorflow" or math.prod(w.shape) < LOOP_SIZE:
+        # JAX fuses a choice with what is before and after it, torch would wait for a condition.
+        both = zip(new(w, s), (w, s), strict=True)
+        return [old if value is old else ops.where(condition, value, old) for value, old in both]
+    # Most updates change nothing here, and should not touch the weights. A loop of one round or
+    # none leaves in place what it is given, where XLA copies what passes through a branch of a
+    # condition: four passes over the weights, to the ten of the whole step of Adam.
+    _, w, s = ops.while_loop(
+        lambda due, w, s: due,
+        lambda due, w, s: (ops.zeros_like(due), *new(w, s)),
+        (condition, w, s),
+    )
+    return [w, s]
 
 
 def _check_inner_optimizer(inner_optimizer):

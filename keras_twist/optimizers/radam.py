@@ -18,6 +18,9 @@ from keras_twist.optimizers._base import (
 )
 
 EPSILON_MODES = ("raw", "debiased")
+# A power of two, so that multiplying by it and dividing again rounds nothing. Roots up to 1e7 are
+# nothing beside it in float64, and float32 holds it times any step.
+VAST = 2.0**80
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -161,10 +164,12 @@ class RAdam(RealUpdateOptimizer):
 
         adaptive, rectifier, correction = rectification(step, self.beta_2, self.threshold)
         size = learning_rate * rectifier / -ops.expm1(step * ops.log(beta_1))
-        epsilon = self.epsilon if self.epsilon_mode == "raw" else self.epsilon * correction
-        # The choice is made on scalars: choosing between two tensors would double the step's cost.
-        root = ops.multiply(ops.sqrt(v), adaptive)
-        update = ops.divide(ops.multiply(m, size), ops.add(root, adaptive * epsilon + 1 - adaptive))
+        epsilon = ops.ones_like(step) if self.epsilon_mode == "raw" else correction
+        # The choice is made on scalars, since every operation on tensors costs a tenth of the step:
+        # where the root must not count, it vanishes in a number that `size` takes back.
+        size = ops.where(adaptive, size, size * VAST)
+        epsilon = ops.where(adaptive, self.epsilon * epsilon, VAST)
+        update = ops.divide(ops.multiply(m, size), ops.add(ops.sqrt(v), epsilon))
         decay = self._decay_of(variable)
         if not decay:
             self.assign_sub(variable, update)
@@ -182,14 +187,14 @@ class RAdam(RealUpdateOptimizer):
 
 
 def rectification(step, beta_2, threshold):
-    """Scalars of update `step` (from 1): 1 if adaptive or 0, the step's factor, `sqrt(1 - b^t)`."""
+    """Scalars of update `step` (from 1): whether adaptive, the step's factor, `sqrt(1 - b^t)`."""
     # Between 1 and 1 - 1e-3, beta_2 ** step has lost half of float32's digits; expm1 has not.
     log_power = step * math.log(beta_2)
     unbias = -ops.expm1(log_power)
     correction = ops.sqrt(unbias)
     limit = 2 / (1 - beta_2) - 1
     if limit <= threshold:
-        return ops.zeros_like(step), ops.ones_like(step), correction
+        return ops.zeros_like(step, "bool"), ops.ones_like(step), correction
     length = limit - 2 * step * ops.exp(log_power) / unbias
     adaptive = length > threshold
     # Any length that has a root; the step that would use it is not adaptive.
@@ -197,7 +202,7 @@ def rectification(step, beta_2, threshold):
     variance = (length - 4) * (length - 2) / length * (limit / ((limit - 4) * (limit - 2)))
     rectifier = ops.sqrt(variance) * correction
     rectifier = ops.where(adaptive, rectifier, ops.ones_like(rectifier))
-    return ops.cast(adaptive, step.dtype), rectifier, correction
+    return adaptive, rectifier, correction
 
 
 def _check_beta(name, value):

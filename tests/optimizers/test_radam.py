@@ -58,7 +58,7 @@ def exact_rectification(step, beta_2):
 def test_step_6_is_the_first_adaptive_one(beta_2):
     steps = keras.ops.arange(1, 40, dtype="float32")
     adaptive, rectifier, correction = rectification(steps, beta_2, 5)
-    assert keras.ops.convert_to_numpy(adaptive).tolist() == [0.0] * 5 + [1.0] * 34
+    assert keras.ops.convert_to_numpy(adaptive).tolist() == [False] * 5 + [True] * 34
     factor = keras.ops.convert_to_numpy(rectifier / correction)
     for step in range(6, 40):
         expected = exact_rectification(step, beta_2)[1]
@@ -78,7 +78,7 @@ def test_rectifier_is_a_finite_fraction(beta_2, step):
     adaptive, rectifier, correction = rectification(keras.ops.array(float(step)), beta_2, 5)
     assert 0.0 < float(correction) <= 1.0
     assert 0.0 < float(rectifier) <= 1.0 + 1e-6
-    assert float(adaptive) in (0.0, 1.0)
+    assert bool(adaptive) in (False, True)
 
 
 def test_never_adaptive_when_the_limit_is_below_the_threshold(run):
