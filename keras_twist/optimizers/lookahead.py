@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_integer, check_number
 from keras_twist.optimizers._base import add_slots
 
 # What Keras does around an update. The wrapper does it in the wrapped optimizer's place: an
@@ -76,15 +77,10 @@ class Lookahead(keras.optimizers.Optimizer):
     def __init__(self, inner_optimizer, sync_period=6, slow_step_size=0.5, name=None):
         """Take over what surrounds an update from the wrapped optimizer."""
         _check_inner_optimizer(inner_optimizer)
-        if not isinstance(sync_period, int) or sync_period < 1:
-            raise ValueError(
-                f"`sync_period` must be an integer >= 1. Received: sync_period={sync_period}"
-            )
-        if not isinstance(slow_step_size, int | float) or not 0.0 < slow_step_size <= 1.0:
-            raise ValueError(
-                "`slow_step_size` must be a number in (0, 1]. "
-                f"Received: slow_step_size={slow_step_size}"
-            )
+        sync_period = check_integer("sync_period", sync_period, at_least=1)
+        slow_step_size = check_number(
+            "slow_step_size", slow_step_size, "in (0, 1]", lambda size: 0.0 < size <= 1.0
+        )
         super().__init__(
             # A callable, so that Keras makes no second learning rate variable.
             learning_rate=self._inner_learning_rate,
@@ -126,6 +122,11 @@ class Lookahead(keras.optimizers.Optimizer):
         self.inner_optimizer.build(variables)
         super().build(variables)
         self._slow_weights = add_slots(self, variables, "slow")
+        if self.use_ema:
+            # `SwapEMAWeights` takes whatever has an `inner_optimizer` for a LossScaleOptimizer and
+            # looks for the average inside. object's method: the variables stay the wrapper's.
+            name = "_model_variables_moving_average"
+            object.__setattr__(self.inner_optimizer, name, getattr(self, name, None))
 
     def apply(self, grads, trainable_variables=None):
         """Update the variables with the wrapped optimizer, then pull them back if it is time."""
@@ -154,6 +155,10 @@ class Lookahead(keras.optimizers.Optimizer):
         variables = [variable for variable, slow in pairs if slow is not None]
         no_gradients = [ops.zeros(())] * len(variables)
         super()._backend_update_step(no_gradients, variables, task)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """Leave the place holders alone, which replicas need not exchange."""
+        return grads_and_vars
 
     def update_step(self, gradient, variable, learning_rate):
         """Work on the slow weights of one variable; `learning_rate` is the task."""

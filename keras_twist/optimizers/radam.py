@@ -5,13 +5,13 @@ import math
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_number
 from keras_twist.optimizers._base import (
     LearningRateSchedule,
     RealUpdateOptimizer,
     add_slots,
     at_least_float32,
     check_fraction,
-    check_positive,
     check_weight_decay,
     dense_gradient,
     serialize_hyperparameter,
@@ -102,16 +102,12 @@ class RAdam(RealUpdateOptimizer):
         **kwargs,
     ):
         """Store the settings."""
-        check_weight_decay(weight_decay)
+        weight_decay = check_weight_decay(weight_decay)
         _check_beta("beta_1", beta_1)
-        _check_beta("beta_2", beta_2)
-        check_positive("beta_2", beta_2)
-        check_positive("epsilon", epsilon)
-        if not (isinstance(threshold, int | float) and threshold >= 4):
-            raise ValueError(
-                "`threshold` must be a number >= 4, below which the rectifier is not defined. "
-                f"Received: threshold={threshold}"
-            )
+        beta_2 = check_number("beta_2", beta_2, "in (0, 1)", lambda beta: 0.0 < beta < 1.0)
+        epsilon = check_number("epsilon", epsilon, "> 0", lambda number: number > 0.0)
+        # Below 4 the rectifier is not defined.
+        threshold = check_number("threshold", threshold, ">= 4", lambda number: number >= 4)
         if epsilon_mode not in EPSILON_MODES:
             raise ValueError(
                 f"`epsilon_mode` must be one of {EPSILON_MODES}. "

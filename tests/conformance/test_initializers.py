@@ -4,8 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from ..tools import to_numpy
 from .table import INITIALIZERS
-from .tools import dtype_of, each, through_json, to_numpy
+from .tools import dtype_of, each, through_json
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from ..tools import to_numpy
 from .table import BATCH, LAYERS
 from .tools import (
     BACKEND,
@@ -20,7 +21,6 @@ from .tools import (
     images,
     tensorflow_only,
     through_json,
-    to_numpy,
     xla,
 )
 
