@@ -35,10 +35,10 @@ class Lookahead(keras.optimizers.Optimizer):
         w = update of inner_optimizer
         if t % sync_period == 0: w = slow + slow_step_size * (w - slow)
 
-    (for a `sync_period` of 1, at every t).
-    The slow weights start from the weights at the first update, so weights loaded after the
-    optimizer was built, or a first step skipped for its loss scale, do no harm. Weights that are
-    loaded in the middle of a training need a new optimizer, or its state from the same moment.
+    With a `sync_period` of 1 both happen at every update. The slow weights start from the weights
+    at the first update, so weights loaded after the optimizer was built, or a first step skipped
+    for its loss scale, do no harm. Weights that are loaded in the middle of a training need a new
+    optimizer, or its state from the same moment.
 
     The wrapper takes over clipping, averaging (`use_ema`), `loss_scale_factor` and
     `gradient_accumulation_steps` as they are set on the wrapped optimizer; set them there. One

@@ -106,6 +106,12 @@ def test_with_beta_1_zero_early_steps_are_plain_gradient_descent(run):
     np.testing.assert_allclose(rows, run(SGD(0.1), steps=5), atol=1e-6)
 
 
+def test_huge_gradients_do_not_hurry_the_second_moment(precision):
+    variable = keras.Variable([0.0], dtype=precision)
+    RAdam(0.1, beta_1=0.0).apply([keras.ops.array([-1e8], dtype=precision)], [variable])
+    assert float(variable.numpy()[0]) == pytest.approx(1e7, rel=1e-6)
+
+
 @pytest.mark.parametrize("shape", [(3, 3, 5, 7), (5, 7), (3, 3, 6, 1)])
 def test_centralised_gradients_have_mean_zero_per_filter(shape):
     gradient = np.random.default_rng(0).normal(size=shape).astype("float32") + 1
