@@ -96,6 +96,8 @@ def test_a_training_follows_numpy(symmetric):
     x = 0.4 * rng.normal(size=(4, 30, 5)).astype("float32")
     target = rng.normal(size=x.shape)
     model = keras.Sequential([keras.Input(x.shape[1:]), layer])
+    layer.kernel.assign(rng.normal(size=(5, 5)) / 2)
+    layer.u.assign(np.ones(5) / np.sqrt(5))
     numpy, start = Attention(layer), as_float64(layer.kernel)
     model.compile(keras.optimizers.SGD(0.5), "mse")
     history = model.fit(x, target, batch_size=4, epochs=60, shuffle=False, verbose=0)
