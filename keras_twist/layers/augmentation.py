@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_integer
 from keras_twist.ops import image as image_ops
 
 
@@ -96,7 +97,7 @@ class RandomPadCrop(RandomImageLayer):
     def __init__(self, padding=4, mode="reflect", seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
         image_ops.check_padding(padding, mode)
-        self.padding = padding
+        self.padding = int(padding)
         self.mode = mode
 
     def draw(self, shape):
@@ -196,9 +197,7 @@ class Cutout(RandomImageLayer):
 
     def __init__(self, size=8, value=0.0, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        if isinstance(size, bool) or not isinstance(size, int) or size < 1:
-            raise ValueError(f"Argument `size` must be an integer >= 1. Received: size={size}")
-        self.size = size
+        self.size = check_integer("size", size, at_least=1)
         self.value = value
 
     def build(self, input_shape):

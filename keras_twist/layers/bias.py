@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_number
+
 
 @keras.saving.register_keras_serializable(package="keras_twist")
 class Bias(keras.layers.Layer):
@@ -39,9 +41,7 @@ class Bias(keras.layers.Layer):
 
     def __init__(self, rate=1.0, **kwargs):
         super().__init__(**kwargs)
-        if not rate > 0:
-            raise ValueError(f"Argument `rate` must be positive. Received: rate={rate}")
-        self.rate = rate
+        self.rate = check_number("rate", rate, "> 0", lambda number: number > 0)
 
     def build(self, input_shape):
         self.bias = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="bias")

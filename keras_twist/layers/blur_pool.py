@@ -5,6 +5,8 @@ import math
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_integer
+
 __all__ = ["MaxBlurPool2D"]
 
 BORDERS = {"reflect": "reflect", "zeros": "constant"}
@@ -55,22 +57,15 @@ class MaxBlurPool2D(keras.layers.Layer):
 
     def __init__(self, pool_size=2, strides=2, blur_size=3, border="reflect", **kwargs):
         super().__init__(**kwargs)
-        for name, value in (
-            ("pool_size", pool_size),
-            ("strides", strides),
-            ("blur_size", blur_size),
-        ):
-            if not isinstance(value, int) or value < 1:
-                raise ValueError(f"`{name}` must be a positive int. Received: {name}={value}.")
+        self.pool_size = check_integer("pool_size", pool_size, at_least=1)
+        self.strides = check_integer("strides", strides, at_least=1)
+        self.blur_size = check_integer("blur_size", blur_size, at_least=1)
         if blur_size % 2 == 0:
             raise ValueError(f"`blur_size` must be odd. Received: blur_size={blur_size}.")
         if border not in BORDERS:
             raise ValueError(
                 f"`border` must be one of {tuple(BORDERS)}. Received: border={border}."
             )
-        self.pool_size = pool_size
-        self.strides = strides
-        self.blur_size = blur_size
         self.border = border
         self.input_spec = keras.layers.InputSpec(ndim=4)
 

@@ -11,7 +11,8 @@ __all__ = ["Mish"]
 class Mish(keras.layers.Layer):
     """Mish activation, `x * tanh(softplus(x))`, with one tensor kept for the backward pass.
 
-    Keras has the function but no layer of this name, and its gradient keeps three tensors.
+    Keras has the function but no layer of this name, and its gradient keeps two tensors on
+    TensorFlow and more on JAX.
 
     Args:
         **kwargs: `name`, `dtype` and the like, as for every Keras layer.

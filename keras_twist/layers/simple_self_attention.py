@@ -12,7 +12,9 @@ class SimpleSelfAttention(keras.layers.Layer):
 
     `x x^T` compares every channel with every other over all pixels, W is a trainable matrix
     divided by its largest singular value, and the scalar gamma starts at 0: a new layer changes
-    nothing. There is no softmax and no scaling by the number of pixels.
+    nothing. There is no softmax and no scaling by the number of pixels: what it adds grows with
+    the pixels and with the cube of their values, symmetric or not, and so do its gradients. Put it
+    behind a normalisation, and expect it to diverge where learning rate times pixels is large.
 
     The singular value comes from one power iteration per training step, kept in the
     non-trainable weights `u` and `v`. Inference uses them as they are. Before the first

@@ -8,10 +8,10 @@ __all__ = ["mish"]
 
 @ops.custom_gradient
 def _mish(x):
-    # Automatic differentiation keeps softplus(x) and its tanh beside x, three tensors instead of
-    # ReLU's one. Here the backward pass starts again from x alone. It uses other operations than
-    # the forward pass on purpose: a graph optimizer that found the same ones twice would merge
-    # them, and keep their results alive between the two passes.
+    # Automatic differentiation keeps the tanh beside x on TensorFlow, and more on JAX, where ReLU
+    # needs one tensor. Here the backward pass starts again from x alone. It uses other operations
+    # than the forward pass on purpose: a graph optimizer that found the same ones twice would
+    # merge them, and keep their results alive between the two passes.
     def gradient(*args, upstream=None):
         if upstream is None:  # torch passes the inputs too, and names the upstream gradient
             (upstream,) = args

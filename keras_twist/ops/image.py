@@ -9,6 +9,8 @@ it says otherwise. Who draws the numbers: `keras_twist.data` inside tf.data, and
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_integer
+
 PADDING_MODES = ("reflect", "edge", "constant")
 
 
@@ -199,8 +201,7 @@ def blend(first, second, weight):
 
 def check_padding(padding, mode):
     """Raise `ValueError` unless `pad_crop` can work with these two arguments."""
-    if isinstance(padding, bool) or not isinstance(padding, int) or padding < 0:
-        raise ValueError(f"Argument `padding` must be an integer >= 0. Received: padding={padding}")
+    check_integer("padding", padding, at_least=0)
     if mode not in PADDING_MODES:
         raise ValueError(f"Argument `mode` must be one of {PADDING_MODES}. Received: mode={mode!r}")
 

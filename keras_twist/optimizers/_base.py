@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_number
+
 LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
 
 
@@ -106,7 +108,8 @@ def serialize_hyperparameter(hyperparameter):
 def check_fraction(name, value):
     """Return `value` as a float, or raise unless it is a number in [0, 1]."""
     try:
-        number = float(value)
+        # A callback may set a tensor.
+        number = float("nan" if isinstance(value, str | bool) else value)
     except (TypeError, ValueError):
         number = float("nan")
     if not 0.0 <= number <= 1.0:
@@ -117,18 +120,11 @@ def check_fraction(name, value):
     return number
 
 
-def check_positive(name, value):
-    """Raise unless `value` is a number > 0."""
-    if not (isinstance(value, int | float) and value > 0.0):
-        raise ValueError(f"`{name}` must be a number > 0. Received: {name}={value}")
-
-
 def check_weight_decay(value):
-    """Raise unless `value` is None or a number that is not negative."""
-    if value is not None and not (isinstance(value, int | float) and value >= 0.0):
-        raise ValueError(
-            f"`weight_decay` must be None or a number >= 0. Received: weight_decay={value}"
-        )
+    """Return `value` as None or a float, or raise unless it is None or a number >= 0."""
+    if value is None:
+        return None
+    return check_number("weight_decay", value, ">= 0, or None", lambda decay: decay >= 0.0)
 
 
 def at_least_float32(dtype):

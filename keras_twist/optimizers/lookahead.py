@@ -5,6 +5,7 @@ import math
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_integer, check_number
 from keras_twist.optimizers._base import add_slots
 
 # What Keras does around an update. The wrapper does it in the wrapped optimizer's place: an
@@ -19,8 +20,8 @@ PIPELINE = (
     "loss_scale_factor",
     "gradient_accumulation_steps",
 )
-# An order of magnitude, not a measured optimum: below it, arithmetic costs less than a branch.
-BRANCH_SIZE = 16384
+# An order of magnitude, not a measured optimum: below it, arithmetic costs less than a loop.
+LOOP_SIZE = 16384
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -30,15 +31,14 @@ class Lookahead(keras.optimizers.Optimizer):
     The wrapped optimizer explores; every `sync_period` updates the slow weights move part of the
     way to where it got, and it goes on from there:
 
-        if t == 1: slow = w                        # before the update and its weight decay
+        if t % sync_period == 1: slow = w          # before the update and its weight decay
         w = update of inner_optimizer
-        if t % sync_period == 0:
-            slow += slow_step_size * (w - slow)
-            w = slow
+        if t % sync_period == 0: w = slow + slow_step_size * (w - slow)
 
-    The slow weights start from the weights at the first update, so weights loaded after the
-    optimizer was built, or a first step skipped for its loss scale, do no harm. Weights that are
-    loaded in the middle of a training need a new optimizer, or its state from the same moment.
+    With a `sync_period` of 1 both happen at every update. The slow weights start from the weights
+    at the first update, so weights loaded after the optimizer was built, or a first step skipped
+    for its loss scale, do no harm. Weights that are loaded in the middle of a training need a new
+    optimizer, or its state from the same moment.
 
     The wrapper takes over clipping, averaging (`use_ema`), `loss_scale_factor` and
     `gradient_accumulation_steps` as they are set on the wrapped optimizer; set them there. One
@@ -77,15 +77,10 @@ class Lookahead(keras.optimizers.Optimizer):
     def __init__(self, inner_optimizer, sync_period=6, slow_step_size=0.5, name=None):
         """Take over what surrounds an update from the wrapped optimizer."""
         _check_inner_optimizer(inner_optimizer)
-        if not isinstance(sync_period, int) or sync_period < 1:
-            raise ValueError(
-                f"`sync_period` must be an integer >= 1. Received: sync_period={sync_period}"
-            )
-        if not isinstance(slow_step_size, int | float) or not 0.0 < slow_step_size <= 1.0:
-            raise ValueError(
-                "`slow_step_size` must be a number in (0, 1]. "
-                f"Received: slow_step_size={slow_step_size}"
-            )
+        sync_period = check_integer("sync_period", sync_period, at_least=1)
+        slow_step_size = check_number(
+            "slow_step_size", slow_step_size, "in (0, 1]", lambda size: 0.0 < size <= 1.0
+        )
         super().__init__(
             # A callable, so that Keras makes no second learning rate variable.
             learning_rate=self._inner_learning_rate,
@@ -127,6 +122,11 @@ class Lookahead(keras.optimizers.Optimizer):
         self.inner_optimizer.build(variables)
         super().build(variables)
         self._slow_weights = add_slots(self, variables, "slow")
+        if self.use_ema:
+            # `SwapEMAWeights` takes whatever has an `inner_optimizer` for a LossScaleOptimizer and
+            # looks for the average inside. object's method: the variables stay the wrapper's.
+            name = "_model_variables_moving_average"
+            object.__setattr__(self.inner_optimizer, name, getattr(self, name, None))
 
     def apply(self, grads, trainable_variables=None):
         """Update the variables with the wrapped optimizer, then pull them back if it is time."""
@@ -156,23 +156,28 @@ class Lookahead(keras.optimizers.Optimizer):
         no_gradients = [ops.zeros(())] * len(variables)
         super()._backend_update_step(no_gradients, variables, task)
 
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """Leave the place holders alone, which replicas need not exchange."""
+        return grads_and_vars
+
     def update_step(self, gradient, variable, learning_rate):
         """Work on the slow weights of one variable; `learning_rate` is the task."""
         task = learning_rate
         task(variable, self._slow_weights[self._get_variable_index(variable)])
 
     def _start(self, variable, slow):
-        first = ops.equal(self.iterations, 0)
-        (start,) = _choose(first, lambda w, s: [w], lambda w, s: [s], variable, slow)
-        self.assign(slow, start)
+        self._change(self.iterations, lambda w, s: [w, w], variable, slow)
 
     def _pull(self, variable, slow):
         def pulled(w, s):
-            s = ops.add(s, ops.multiply(ops.subtract(w, s), self.slow_step_size))
-            return [s, s]
+            return [ops.add(s, ops.multiply(ops.subtract(w, s), self.slow_step_size)), s]
 
-        due = ops.equal((self.iterations + 1) % self.sync_period, 0)
-        w, s = _choose(due, pulled, lambda w, s: [w, s], variable, slow)
+        self._change(self.iterations + 1, pulled, variable, slow)
+
+    def _change(self, count, new, variable, slow):
+        """Assign `new(variable, slow)` where `sync_period` divides `count`."""
+        due = ops.equal(count % self.sync_period, 0)
+        w, s = _replace_if(due, new, ops.convert_to_tensor(variable), ops.convert_to_tensor(slow))
         self.assign(variable, w)
         self.assign(slow, s)
 
@@ -197,14 +202,21 @@ class Lookahead(keras.optimizers.Optimizer):
         return cls(**config)
 
 
-def _choose(condition, new, old, variable, slow):
-    """Tensors of `new(variable, slow)` where the scalar `condition` holds, else of `old`."""
-    w, s = ops.convert_to_tensor(variable), ops.convert_to_tensor(slow)
-    # Most updates change nothing here. TensorFlow's graph skips the branch not taken and passes
-    # the other on without a copy; JAX fuses a choice, torch would wait for the condition.
-    if keras.backend.backend() == "tensorflow" and math.prod(w.shape) >= BRANCH_SIZE:
-        return ops.cond(condition, lambda: new(w, s), lambda: old(w, s))
-    return [ops.where(condition, a, b) for a, b in zip(new(w, s), old(w, s), strict=True)]
+def _replace_if(condition, new, w, s):
+    """Tensors of `new(w, s)` where the scalar `condition` holds, else `w` and `s`."""
+    if keras.backend.backend() != "tensorflow" or math.prod(w.shape) < LOOP_SIZE:
+        # JAX fuses a choice with what is before and after it, torch would wait for a condition.
+        both = zip(new(w, s), (w, s), strict=True)
+        return [old if value is old else ops.where(condition, value, old) for value, old in both]
+    # Most updates change nothing here, and should not touch the weights. A loop of one round or
+    # none leaves in place what it is given, where XLA copies what passes through a branch of a
+    # condition: four passes over the weights, to the ten of the whole step of Adam.
+    _, w, s = ops.while_loop(
+        lambda due, w, s: due,
+        lambda due, w, s: (ops.zeros_like(due), *new(w, s)),
+        (condition, w, s),
+    )
+    return [w, s]
 
 
 def _check_inner_optimizer(inner_optimizer):

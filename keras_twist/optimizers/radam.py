@@ -5,19 +5,22 @@ import math
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_number
 from keras_twist.optimizers._base import (
     LearningRateSchedule,
     RealUpdateOptimizer,
     add_slots,
     at_least_float32,
     check_fraction,
-    check_positive,
     check_weight_decay,
     dense_gradient,
     serialize_hyperparameter,
 )
 
 EPSILON_MODES = ("raw", "debiased")
+# A power of two, so that multiplying by it and dividing again rounds nothing. Roots up to 1e7 are
+# nothing beside it in float64, and float32 holds it times any step.
+VAST = 2.0**80
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -99,16 +102,12 @@ class RAdam(RealUpdateOptimizer):
         **kwargs,
     ):
         """Store the settings."""
-        check_weight_decay(weight_decay)
+        weight_decay = check_weight_decay(weight_decay)
         _check_beta("beta_1", beta_1)
-        _check_beta("beta_2", beta_2)
-        check_positive("beta_2", beta_2)
-        check_positive("epsilon", epsilon)
-        if not (isinstance(threshold, int | float) and threshold >= 4):
-            raise ValueError(
-                "`threshold` must be a number >= 4, below which the rectifier is not defined. "
-                f"Received: threshold={threshold}"
-            )
+        beta_2 = check_number("beta_2", beta_2, "in (0, 1)", lambda beta: 0.0 < beta < 1.0)
+        epsilon = check_number("epsilon", epsilon, "> 0", lambda number: number > 0.0)
+        # Below 4 the rectifier is not defined.
+        threshold = check_number("threshold", threshold, ">= 4", lambda number: number >= 4)
         if epsilon_mode not in EPSILON_MODES:
             raise ValueError(
                 f"`epsilon_mode` must be one of {EPSILON_MODES}. "
@@ -161,10 +160,12 @@ class RAdam(RealUpdateOptimizer):
 
         adaptive, rectifier, correction = rectification(step, self.beta_2, self.threshold)
         size = learning_rate * rectifier / -ops.expm1(step * ops.log(beta_1))
-        epsilon = self.epsilon if self.epsilon_mode == "raw" else self.epsilon * correction
-        # The choice is made on scalars: choosing between two tensors would double the step's cost.
-        root = ops.multiply(ops.sqrt(v), adaptive)
-        update = ops.divide(ops.multiply(m, size), ops.add(root, adaptive * epsilon + 1 - adaptive))
+        epsilon = ops.ones_like(step) if self.epsilon_mode == "raw" else correction
+        # The choice is made on scalars, since every operation on tensors costs a tenth of the step:
+        # where the root must not count, it vanishes in a number that `size` takes back.
+        size = ops.where(adaptive, size, size * VAST)
+        epsilon = ops.where(adaptive, self.epsilon * epsilon, VAST)
+        update = ops.divide(ops.multiply(m, size), ops.add(ops.sqrt(v), epsilon))
         decay = self._decay_of(variable)
         if not decay:
             self.assign_sub(variable, update)
@@ -182,14 +183,14 @@ class RAdam(RealUpdateOptimizer):
 
 
 def rectification(step, beta_2, threshold):
-    """Scalars of update `step` (from 1): 1 if adaptive or 0, the step's factor, `sqrt(1 - b^t)`."""
+    """Scalars of update `step` (from 1): whether adaptive, the step's factor, `sqrt(1 - b^t)`."""
     # Between 1 and 1 - 1e-3, beta_2 ** step has lost half of float32's digits; expm1 has not.
     log_power = step * math.log(beta_2)
     unbias = -ops.expm1(log_power)
     correction = ops.sqrt(unbias)
     limit = 2 / (1 - beta_2) - 1
     if limit <= threshold:
-        return ops.zeros_like(step), ops.ones_like(step), correction
+        return ops.zeros_like(step, "bool"), ops.ones_like(step), correction
     length = limit - 2 * step * ops.exp(log_power) / unbias
     adaptive = length > threshold
     # Any length that has a root; the step that would use it is not adaptive.
@@ -197,7 +198,7 @@ def rectification(step, beta_2, threshold):
     variance = (length - 4) * (length - 2) / length * (limit / ((limit - 4) * (limit - 2)))
     rectifier = ops.sqrt(variance) * correction
     rectifier = ops.where(adaptive, rectifier, ops.ones_like(rectifier))
-    return ops.cast(adaptive, step.dtype), rectifier, correction
+    return adaptive, rectifier, correction
 
 
 def _check_beta(name, value):

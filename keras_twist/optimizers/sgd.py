@@ -76,7 +76,7 @@ class SGD(RealUpdateOptimizer):
         **kwargs,
     ):
         """Store the settings."""
-        check_weight_decay(weight_decay)
+        weight_decay = check_weight_decay(weight_decay)
         super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, **kwargs)
         self._momentum = self._add_hyperparameter("momentum", momentum)
         self.nesterov = nesterov

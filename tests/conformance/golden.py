@@ -11,8 +11,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from ..tools import to_numpy
 from .table import BATCH, LAYERS, MODELS, OPS
-from .tools import fill, images, to_numpy
+from .tools import fill, images
 
 PATH = Path(__file__).parents[1] / "golden" / "conformance.npz"
 GOLDEN = np.load(PATH, allow_pickle=False) if PATH.exists() else None

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from ..tools import to_numpy
 from .golden import GOLDEN, cases
-from .tools import to_numpy
 
 
 @pytest.mark.parametrize("case", cases())

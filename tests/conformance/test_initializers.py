@@ -4,18 +4,23 @@ import keras
 import numpy as np
 import pytest
 
+from ..tools import to_numpy
 from .table import INITIALIZERS
-from .tools import dtype_of, each, through_json, to_numpy
+from .tools import dtype_of, each, through_json
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 @each(INITIALIZERS)
 def test_config_and_seed_decide_the_numbers(row, dtype):
-    keras.utils.set_random_seed(0)
+    def start():
+        keras.utils.clear_session()  # older Keras keeps its global generator over a new seed
+        keras.utils.set_random_seed(0)
+
+    start()
     initializer = row()
     first = initializer((3, 3, 2, 5), dtype=dtype)
     config = through_json(keras.saving.serialize_keras_object(initializer))
-    keras.utils.set_random_seed(0)
+    start()
     again = keras.saving.deserialize_keras_object(config)((3, 3, 2, 5), dtype=dtype)
     assert dtype_of(first) == dtype
     assert tuple(first.shape) == (3, 3, 2, 5)

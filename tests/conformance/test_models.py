@@ -5,8 +5,9 @@ import numpy as np
 import pytest
 from keras import ops
 
+from ..tools import to_numpy
 from .table import MODELS
-from .tools import compiled_only, dtype_of, each, fill, images, through_json, to_numpy, xla
+from .tools import compiled_only, dtype_of, each, fill, images, through_json, xla
 
 
 def filled(row):

@@ -4,6 +4,10 @@ All comparisons are with the same training: 8 batches, compiled as a graph, unde
 """
 
 import functools
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -12,9 +16,19 @@ from keras import ops
 
 from keras_twist.schedules import PiecewiseLinear
 
+from ..tools import to_numpy
 from .table import OPTIMIZERS
-from .tools import PLAIN, assert_registered, compiled_only, each, images, through_json, to_numpy
+from .tools import (
+    PLAIN,
+    assert_registered,
+    compiled_only,
+    each,
+    images,
+    tensorflow_only,
+    through_json,
+)
 
+ROOT = Path(__file__).parents[2]
 UPDATES = 8
 SCHEDULE = PiecewiseLinear([0, 2, UPDATES], [0.02, 0.1, 0.01])
 X = images(4 * UPDATES, 5)
@@ -145,6 +159,44 @@ def test_a_skipped_step_changes_nothing(row):
     assert int(to_numpy(inner.iterations)) == UPDATES
     for variable, old in zip(model.trainable_variables, before, strict=False):
         assert np.abs(to_numpy(variable) - old).max() > 1e-3
+
+
+@tensorflow_only
+def test_two_replicas_equal_one():
+    environment = {**os.environ, "CUDA_VISIBLE_DEVICES": "-1"}
+    command = [sys.executable, "-m", "tests.conformance.replicas"]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+
+
+@each(OPTIMIZERS)
+def test_the_older_name_of_apply_does_the_same(row):
+    optimizer, variable = row(0.05), keras.Variable(3 * np.ones((3, 2), "float32"))
+    for step in range(UPDATES):
+        gradient = ops.convert_to_tensor(images(3, 2, seed=step))
+        optimizer.apply_gradients([(gradient, variable)])
+    np.testing.assert_array_equal(to_numpy(variable), follow(row(0.05))[-1])
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+@each(OPTIMIZERS)
+def test_keras_evaluates_on_the_moving_average(row, policy):
+    keras.config.set_dtype_policy(policy)
+
+    class Watch(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            before = flat(self.model)
+            self.model.evaluate(X, Y, verbose=0, callbacks=[keras.callbacks.SwapEMAWeights(), self])
+            np.testing.assert_allclose(flat(self.model), before, atol=1e-6)
+            assert np.abs(self.evaluated - before).max() > 1e-3
+
+        def on_test_begin(self, logs=None):
+            self.evaluated = flat(self.model)
+
+    watch = Watch()
+    model = train(row(0.05, use_ema=True, ema_momentum=0.9), callbacks=[watch])
+    # `fit` ends by putting the average into the weights.
+    np.testing.assert_allclose(flat(model), watch.evaluated, atol=1e-6)
 
 
 def clip(gradient, kind, limit):

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
+from ..tools import to_numpy
 from .table import SCHEDULES
-from .tools import assert_registered, compiled_only, dtype_of, each, through_json, to_numpy, xla
+from .tools import assert_registered, compiled_only, dtype_of, each, through_json, xla
 
 STEPS = np.arange(25)
 

@@ -5,8 +5,9 @@ import numpy as np
 
 from keras_twist import data
 
+from ..tools import to_numpy
 from .table import TF_DATA
-from .tools import each, tensorflow_only, to_numpy
+from .tools import each, tensorflow_only
 
 pytestmark = tensorflow_only
 COUNT = 16

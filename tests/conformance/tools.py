@@ -25,11 +25,6 @@ def images(*shape, seed=0):
     return np.random.default_rng(seed).normal(size=shape).astype("float32")
 
 
-def to_numpy(tensor):
-    dtype = keras.backend.standardize_dtype(tensor.dtype)
-    return ops.convert_to_numpy(ops.cast(tensor, "float64" if dtype == "float64" else "float32"))
-
-
 def dtype_of(tensor):
     return keras.backend.standardize_dtype(tensor.dtype)
 

@@ -59,6 +59,8 @@ def test_height_and_width_may_be_unknown():
         {"pool_size": 0},
         {"strides": -1},
         {"strides": 1.5},
+        {"strides": True},
+        {"pool_size": None},
         {"blur_size": 4},
         {"border": "same"},
     ],
@@ -67,3 +69,13 @@ def test_bad_arguments_are_named(bad):
     ((name, value),) = bad.items()
     with pytest.raises(ValueError, match=f"`{name}`.*Received: {name}={value}"):
         MaxBlurPool2D(**bad)
+
+
+def test_numpy_integers_and_only_images():
+    layer = MaxBlurPool2D(np.int64(3), strides=np.int32(2))
+    assert type(layer.get_config()["pool_size"]) is int
+    assert layer(np.ones((1, 9, 8, 2), "float32")).shape == (1, 5, 4, 2)
+    with pytest.raises(ValueError, match="expected ndim=4, found ndim=3"):
+        layer(np.ones((9, 8, 2), "float32"))
+    with pytest.raises(ValueError, match="data_format.*channels_first"):
+        MaxBlurPool2D(data_format="channels_first")

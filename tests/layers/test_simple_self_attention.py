@@ -56,6 +56,71 @@ def test_symmetric_symmetrises_after_the_division():
     assert relative_error(y, channels_last("y_train1_if_sym_were_effective")) < 1e-5
 
 
+class Attention:
+    """The layer in NumPy and float64."""
+
+    def __init__(self, layer):
+        self.kernel, self.gamma, self.u = map(as_float64, (layer.kernel, layer.gamma, layer.u))
+        self.symmetric = layer.symmetric
+
+    def train(self, x, target, rate):
+        """Mean squared error before one step of gradient descent on it."""
+        self.v = self.kernel @ self.u
+        self.v /= np.linalg.norm(self.v)
+        self.u = self.v @ self.kernel
+        self.u /= np.linalg.norm(self.u)
+        sigma = self.v @ self.kernel @ self.u
+        weight = self.kernel / sigma
+        used = (weight + weight.T) / 2 if self.symmetric else weight
+        gram = np.einsum("npi,npj->nij", x, x)
+        attended = x @ (used @ gram)
+        error = x + self.gamma * attended - target
+        cotangent = 2 * error / error.size
+        slope = np.einsum("npi,npk,njk->ij", x, self.gamma * cotangent, gram)
+        slope = (slope + slope.T) / 2 if self.symmetric else slope
+        slope = (slope - (slope * weight).sum() * np.outer(self.v, self.u)) / sigma
+        self.kernel = self.kernel - rate * slope
+        self.gamma = self.gamma - rate * (cotangent * attended).sum()
+        return (error**2).mean()
+
+
+def as_float64(weight):
+    return ops.convert_to_numpy(weight).astype("float64")
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_a_training_follows_numpy(symmetric):
+    """Weights, vectors and loss, far from where they started and with an outcome of its own."""
+    layer = SimpleSelfAttention(symmetric=symmetric)
+    rng = np.random.default_rng(0)
+    x = 0.4 * rng.normal(size=(4, 30, 5)).astype("float32")
+    target = rng.normal(size=x.shape)
+    model = keras.Sequential([keras.Input(x.shape[1:]), layer])
+    layer.kernel.assign(rng.normal(size=(5, 5)) / 2)
+    layer.u.assign(np.ones(5) / np.sqrt(5))
+    numpy, start = Attention(layer), as_float64(layer.kernel)
+    model.compile(keras.optimizers.SGD(0.5), "mse")
+    history = model.fit(x, target, batch_size=4, epochs=60, shuffle=False, verbose=0)
+    losses = [numpy.train(x.astype("float64"), target, 0.5) for _ in range(60)]
+    np.testing.assert_allclose(history.history["loss"], losses, rtol=1e-4)
+    for name in ("kernel", "gamma", "u", "v"):
+        np.testing.assert_allclose(
+            as_float64(getattr(layer, name)), getattr(numpy, name), atol=1e-3, err_msg=name
+        )
+    assert np.abs(numpy.kernel - start).max() > 0.5 and losses[-1] < 0.95 * losses[0]
+
+
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_steps_too_large_for_inputs_of_size_one_diverge_by_definition(symmetric):
+    """Nothing scales the cube of the input, so that exact arithmetic leaves all bounds as well."""
+    layer = SimpleSelfAttention(symmetric=symmetric)
+    x = np.random.default_rng(0).normal(size=(8, 64, 3))
+    layer.build(x.shape)
+    numpy = Attention(layer)
+    losses = [numpy.train(x, x[:, :1], 1.0) for _ in range(4)]
+    assert losses[0] < 10 and losses[-1] > 1e15
+
+
 def test_gradients_are_those_of_torch():
     layer = reference_layer()
     x, cotangent = (ops.convert_to_tensor(channels_last(name)) for name in ("x", "cot"))

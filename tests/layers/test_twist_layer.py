@@ -16,6 +16,8 @@ from keras_twist.layers import TWIST_VARIANTS, Mish, TwistLayer
 from keras_twist.ops import antisymmetric_kernel, antisymmetrize, rotate_kernel, twist_conv
 from keras_twist.ops.twist_forms import FORMS, twisted
 
+from ..tools import skip_without, to_numpy
+
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "twist_layer.npz", allow_pickle=False)
 SIZES = ("8x8", "7x9", "8x11")
 # The published outputs, and which of the stored weights make them.
@@ -30,19 +32,6 @@ TOLERANCE = {"float32": 1e-5, "float64": 1e-10}
 tensorflow_only = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="it tests TensorFlow's own compiler or export"
 )
-
-
-def skip_without(dtype):
-    if dtype == "float64" and keras.backend.backend() == "jax":
-        import jax
-
-        if not jax.config.jax_enable_x64:
-            pytest.skip("JAX computes in float64 only where jax_enable_x64 is set")
-
-
-def to_numpy(x):
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    return ops.convert_to_numpy(ops.cast(x, "float64" if dtype == "float64" else "float32"))
 
 
 def values(kernel):

@@ -9,25 +9,14 @@ from keras import ops
 
 from keras_twist.ops import mish
 
+from ..tools import skip_without, to_numpy
+
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "mish.npz", allow_pickle=False)
 # Relative to 1 + |value|: a few units in the last place of each type.
 TOLERANCE = {"float16": 2e-3, "bfloat16": 1.6e-2, "float32": 1e-6, "float64": 1e-12}
 if keras.backend.backend() == "jax":
     TOLERANCE["float64"] = 1e-6  # its tanh on a CPU is exact to float32 only
 SHORT = {"float16": "f16", "bfloat16": "bf16", "float32": "f32", "float64": "f64"}
-
-
-def skip_without(dtype):
-    if dtype == "float64" and keras.backend.backend() == "jax":
-        import jax
-
-        if not jax.config.jax_enable_x64:
-            pytest.skip("JAX computes in float64 only where jax_enable_x64 is set")
-
-
-def to_numpy(x):
-    dtype = keras.backend.standardize_dtype(x.dtype)
-    return ops.convert_to_numpy(ops.cast(x, "float64" if dtype == "float64" else "float32"))
 
 
 def value_and_slope(x):
@@ -91,13 +80,42 @@ def test_a_symbolic_input_builds_a_model():
     np.testing.assert_allclose(to_numpy(model(x)), to_numpy(mish(x)), rtol=1e-6)
 
 
-def test_the_backward_pass_keeps_one_tensor():
-    if keras.backend.backend() != "torch":
-        pytest.skip("only torch has hooks that count what is kept for the backward pass")
+def kept_for_the_backward_pass(function):
+    """Number of tensors of the input's size that the backward pass takes from the forward one."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        kept = set()
+
+        @tf.function
+        def trace(x):
+            with tf.GradientTape() as tape:
+                tape.watch(x)
+                y = function(x)
+            forward = set(x.graph.get_operations())
+            tape.gradient(y, x, output_gradients=x + 1.0)
+            backward = set(x.graph.get_operations()) - forward
+            used = (tensor for operation in backward for tensor in operation.inputs)
+            kept.update(t.ref() for t in used if t.op in forward and t.shape == x.shape)
+
+        trace.get_concrete_function(tf.TensorSpec((5,), "float32"))
+        return len(kept)
+    if keras.backend.backend() == "jax":
+        import jax
+
+        _, backward = jax.vjp(function, ops.ones(5))
+        return len(jax.tree.leaves(backward))
     import torch
 
     kept = []
     x = torch.ones(5, requires_grad=True) * 1.0
     with torch.autograd.graph.saved_tensors_hooks(lambda t: kept.append(t) or t, lambda t: t):
-        mish(x)
-    assert len({t.data_ptr() for t in kept}) == 1
+        function(x)
+    return len({t.data_ptr() for t in kept})
+
+
+def test_the_backward_pass_keeps_one_tensor():
+    assert kept_for_the_backward_pass(mish) == 1
+    # Keras leaves the gradient to the backend; torch has an operation of its own for it.
+    if keras.backend.backend() != "torch":
+        assert kept_for_the_backward_pass(keras.activations.mish) > 1

@@ -1,3 +1,6 @@
+import json
+import re
+
 import keras
 import numpy as np
 import pytest
@@ -5,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_twist.optimizers import SGD, Lookahead, RAdam
+from keras_twist.optimizers.lookahead import LOOP_SIZE
 
 # tensorflow-addons 0.23's Lookahead, over its RectifiedAdam (see test_radam.py for how that
 # differs) and over SGD. Lookahead itself is defined alike, apart from where slow weights start
@@ -93,17 +97,63 @@ def test_full_steps_at_every_update_are_the_inner_optimizer(run, name, options):
     np.testing.assert_allclose(wrapped, run(make()), rtol=1e-5, atol=1e-6)
 
 
-def test_large_variables_take_the_same_steps_as_small_ones(step):
-    """Large ones branch on TensorFlow, small ones select."""
-    rng = np.random.default_rng(0)
-    start, gradient = rng.normal(size=(2, 4, 100, 60))
+LARGE = np.random.default_rng(0).normal(size=(2, 4, 100, 60)).astype("float32")
+assert LARGE[0].size > LOOP_SIZE > LARGE[0, 0].size
+
+
+@pytest.mark.parametrize("period", [1, 3])
+def test_large_variables_take_the_same_steps_as_small_ones(step, period):
+    """Large ones go through a loop on TensorFlow, small ones through a choice."""
+    start, gradient = LARGE
     large = keras.Variable(start)
     small = [keras.Variable(row) for row in start]
-    optimizers = [Lookahead(SGD(0.1, 0.9), sync_period=3) for _ in range(2)]
+    optimizers = [Lookahead(SGD(0.1, 0.9), sync_period=period) for _ in range(2)]
     for _ in range(7):
         step(optimizers[0], [gradient], [large])
         step(optimizers[1], list(gradient), small)
     np.testing.assert_array_equal(large.numpy(), np.stack([v.numpy() for v in small]))
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="others have no loop here")
+@pytest.mark.parametrize("jit_compile", [False, True])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_loops_are_the_same_compiled_and_under_a_loss_scale(scaled, jit_compile):
+    import tensorflow as tf
+
+    def follow(wrap):
+        variable, path = keras.Variable(LARGE[0]), []
+        optimizer = Lookahead(SGD(0.1, 0.9), sync_period=2)
+        if scaled:
+            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=4.0)
+        optimizer.build([variable])
+        step = wrap(lambda gradient: optimizer.apply([gradient], [variable]))
+        for number in range(6):
+            skipped = scaled and number in (0, 3)
+            step(tf.constant(LARGE[1] * np.float32(np.inf if skipped else 1.0)))
+            path.append(variable.numpy())
+            if skipped:
+                before = path[-2] if number else LARGE[0]
+                np.testing.assert_array_equal(path[-1], before)
+        return path
+
+    compiled = follow(lambda step: tf.function(step, jit_compile=jit_compile))
+    np.testing.assert_allclose(compiled, follow(lambda step: step), atol=1e-6)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="reads XLA's program")
+def test_xla_copies_no_weights_between_pulls():
+    """Outside of the loops' bodies, which run at every `sync_period`-th step."""
+    import tensorflow as tf
+
+    variable = keras.Variable(LARGE[0])
+    optimizer = Lookahead(SGD(0.1))
+    optimizer.build([variable])
+    gradient = tf.constant(LARGE[1])
+    step = tf.function(lambda: optimizer.apply([gradient], [variable]), jit_compile=True)
+    program = step.experimental_get_compiler_ir()(stage="optimized_hlo")
+    each_step = program[program.index("\nENTRY") :]
+    assert " while(" in each_step
+    assert not re.findall(r"f32\[4,100,60\]\S* copy\(", each_step)
 
 
 def test_slow_weights_start_at_the_first_update_not_at_build(step):
@@ -206,8 +256,23 @@ def test_bad_inner_optimizers_are_named(make, message):
 
 @pytest.mark.parametrize(
     "name, value",
-    [("sync_period", 0), ("sync_period", 1.5), ("slow_step_size", 0.0), ("slow_step_size", 1.1)],
+    [
+        ("sync_period", 0),
+        ("sync_period", 1.5),
+        ("sync_period", True),
+        ("sync_period", None),
+        ("slow_step_size", 0.0),
+        ("slow_step_size", 1.1),
+        ("slow_step_size", None),
+    ],
 )
 def test_bad_arguments_are_named(name, value):
     with pytest.raises(ValueError, match=f"`{name}` must be .* Received: {name}={value}"):
         Lookahead(keras.optimizers.SGD(), **{name: value})
+
+
+def test_numbers_of_numpy_are_numbers():
+    optimizer = Lookahead(keras.optimizers.SGD(), np.int64(4), np.float32(0.25))
+    config = optimizer.get_config()
+    assert (config["sync_period"], config["slow_step_size"]) == (4, 0.25)
+    assert json.dumps(keras.optimizers.serialize(optimizer))

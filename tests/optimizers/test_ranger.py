@@ -1,8 +1,3 @@
-import os
-import subprocess
-import sys
-import textwrap
-
 import keras
 import numpy as np
 import pytest
@@ -10,7 +5,6 @@ import pytest
 from keras_twist.optimizers import Lookahead, RAdam, Ranger
 
 BACKEND = keras.backend.backend()
-on_tensorflow = pytest.mark.skipif(BACKEND != "tensorflow", reason="a feature of TensorFlow's")
 
 FASTAI = {"beta_2": 0.99, "epsilon": 1e-6, "weight_decay": 0.01, "epsilon_mode": "debiased"}
 GOLDEN = {
@@ -219,55 +213,6 @@ def test_keras_callbacks_find_the_learning_rate_through_the_loss_scale(train):
     plateau = keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=1, min_delta=1e9)
     model = train(Ranger(0.02), epochs=3, policy="mixed_float16", callbacks=[plateau])
     assert float(model.optimizer.learning_rate) < 0.02
-
-
-MIRRORED = """
-import numpy as np, tensorflow as tf, keras
-from keras_twist.optimizers import Ranger
-
-cpus = tf.config.list_physical_devices("CPU")
-two = [tf.config.LogicalDeviceConfiguration()] * 2
-tf.config.set_logical_device_configuration(cpus[0], two)
-x = np.random.default_rng(0).normal(size=(32, 5)).astype("float32")
-y = x[:, :2] * 2
-
-def train(make, replicas, policy="float32"):
-    strategy = tf.distribute.get_strategy()
-    if replicas > 1:
-        strategy = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(replicas)])
-    with strategy.scope():
-        keras.utils.set_random_seed(0)
-        dense = [keras.layers.Dense(n, dtype=policy) for n in (300, 2)]
-        model = keras.Sequential([keras.Input((5,)), *dense])
-        optimizer = make()
-        if policy == "mixed_float16":
-            optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=2.0**34)
-        model.compile(optimizer, "mse")
-        model.fit(x, y, batch_size=4, shuffle=False, verbose=0)
-        model.optimizer.inner_optimizer.get_config()
-        return np.concatenate([w.ravel() for w in model.get_weights()])
-
-rate = keras.optimizers.schedules.ExponentialDecay(0.05, 1, 0.9)
-ranger = lambda: Ranger(rate, weight_decay=0.1, use_ema=True)
-np.testing.assert_allclose(train(ranger, 2), train(ranger, 1), atol=2e-5)
-assert np.isfinite(train(lambda: Ranger(0.01), 2, "mixed_float16")).all()
-print("equal")
-"""
-
-
-@on_tensorflow
-def test_two_replicas_equal_one():
-    """In a process of its own, because TensorFlow splits its CPU before the first operation."""
-    environment = {**os.environ, "KERAS_BACKEND": "tensorflow", "CUDA_VISIBLE_DEVICES": "-1"}
-    result = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(MIRRORED)],
-        capture_output=True,
-        text=True,
-        env=environment,
-        timeout=120,
-    )
-    assert result.returncode == 0, result.stderr[-3000:]
-    assert result.stdout.strip().endswith("equal")
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,17 @@ def test_sparse_gradients_of_an_embedding():
 
 
 @pytest.mark.parametrize(
-    "options", [{"momentum": -0.1}, {"momentum": 1.5}, {"momentum": "high"}, {"weight_decay": -1.0}]
+    "options",
+    [
+        {"momentum": -0.1},
+        {"momentum": 1.5},
+        {"momentum": "high"},
+        {"momentum": "0.9"},
+        {"momentum": True},
+        {"momentum": None},
+        {"weight_decay": -1.0},
+        {"weight_decay": True},
+    ],
 )
 def test_bad_arguments_are_named(options):
     ((name, value),) = options.items()

@@ -1,0 +1,27 @@
+"""Arguments as they arrive: plain numbers, NumPy's, or something else."""
+
+import numbers
+
+
+def check_integer(name, value, at_least):
+    """Return `value` as an int, or raise unless it is an integer >= `at_least`.
+
+    NumPy's integers are welcome, as they are to Keras's layers; `True` is no count of anything.
+    """
+    if _is(numbers.Integral, value) and value >= at_least:
+        return int(value)
+    raise ValueError(f"`{name}` must be an integer >= {at_least}. Received: {name}={value!r}")
+
+
+def check_number(name, value, allowed, holds):
+    """Return `value` as a float, or raise unless it is a number for which `holds(value)`.
+
+    `allowed` says in words which numbers those are.
+    """
+    if _is(numbers.Real, value) and holds(value):
+        return float(value)
+    raise ValueError(f"`{name}` must be a number {allowed}. Received: {name}={value!r}")
+
+
+def _is(kind, value):
+    return isinstance(value, kind) and not isinstance(value, bool)
