@@ -3,9 +3,12 @@
 Longer than 250 lines, because a third of it documents the arguments.
 """
 
+import math
+
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_integer, check_number
 from keras_twist.ops.twist_forms import FIELDS, OFFSETS, fold_centers, twisted
 from keras_twist.ops.twist_geometry import ORIGINS, antisymmetrize
 
@@ -121,13 +124,13 @@ class TwistLayer(keras.layers.Layer):
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        self.filters = _positive_int("filters", filters)
+        self.filters = check_integer("filters", filters, at_least=1)
         pair = strides if isinstance(strides, (tuple, list)) else (strides, strides)
         if len(pair) != 2:
             raise ValueError(f"`strides` must be an int or a pair. Received: strides={strides}.")
-        self.strides = tuple(_positive_int("strides", stride) for stride in pair)
-        self.groups = _positive_int("groups", groups)
-        if filters % groups:
+        self.strides = tuple(check_integer("strides", stride, at_least=1) for stride in pair)
+        self.groups = check_integer("groups", groups, at_least=1)
+        if self.filters % self.groups:
             raise ValueError(
                 f"`groups` must divide `filters`. Received: groups={groups}, filters={filters}."
             )
@@ -136,20 +139,11 @@ class TwistLayer(keras.layers.Layer):
         self.field = _one_of("field", field, tuple(FIELDS))
         self.padding = _one_of("padding", padding, PADDINGS)
         self.data_format = _one_of("data_format", data_format, ("channels_last",))
-        if not 0 < ramp <= 1:
-            raise ValueError(f"`ramp` must be in (0, 1]. Received: ramp={ramp}.")
-        self.ramp = ramp
-        if len(radius_range) != 2 or not 0 < radius_range[0] <= radius_range[1]:
-            raise ValueError(
-                "`radius_range` must be two positive floats in ascending order. "
-                f"Received: radius_range={radius_range}."
-            )
-        self.radius_range = tuple(radius_range)
-        if center_range < 0:
-            raise ValueError(
-                f"`center_range` must not be negative. Received: center_range={center_range}."
-            )
-        self.center_range = center_range
+        self.ramp = check_number("ramp", ramp, "in (0, 1]", lambda ramp: 0 < ramp <= 1)
+        self.radius_range = _positive_range("radius_range", radius_range)
+        self.center_range = check_number(
+            "center_range", center_range, ">= 0 and finite", lambda limit: 0 <= limit < math.inf
+        )
         self.use_bias = bool(use_bias)
         self.activation = keras.activations.get(activation)
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
@@ -265,10 +259,16 @@ class TwistLayer(keras.layers.Layer):
         return config
 
 
-def _positive_int(name, value):
-    if not isinstance(value, int) or value < 1:
-        raise ValueError(f"`{name}` must be a positive int. Received: {name}={value}.")
-    return value
+def _positive_range(name, value):
+    try:
+        low, high = (check_number(name, v, "> 0", lambda v: 0 < v < math.inf) for v in value)
+    except (TypeError, ValueError):
+        low, high = 1.0, 0.0
+    if low > high:
+        raise ValueError(
+            f"`{name}` must be two positive floats in ascending order. Received: {name}={value}."
+        )
+    return (low, high)
 
 
 def _one_of(name, value, allowed):

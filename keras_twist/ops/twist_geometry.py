@@ -39,7 +39,7 @@ def antisymmetrize(kernel):
         reference overwrites the weights in every forward pass.
     """
     kernel = ops.convert_to_tensor(kernel)
-    return (kernel - ops.flip(kernel, axis=(0, 1))) / 2
+    return (kernel - _half_turn(kernel)) / 2
 
 
 def antisymmetric_kernel(params):
@@ -86,7 +86,16 @@ def rotate_kernel(kernel, quarter_turns):
         >>> np.array(keras_twist.ops.rotate_kernel(kernel, 1))[:, :, 0, 0].tolist()
         [[1.0, 3.0], [0.0, 2.0]]
     """
-    return ops.rot90(ops.convert_to_tensor(kernel), k=quarter_turns % 4, axes=(0, 1))
+    # Not `ops.rot90`, which Keras 3.8 does not have.
+    kernel, turns = ops.convert_to_tensor(kernel), quarter_turns % 4
+    if turns % 2:
+        kernel = ops.flip(ops.transpose(kernel, (1, 0, 2, 3)), axis=0)
+    return _half_turn(kernel) if turns > 1 else kernel
+
+
+def _half_turn(kernel):
+    # One axis after the other: Keras 3.8 flips no two at once on TensorFlow.
+    return ops.flip(ops.flip(kernel, axis=0), axis=1)
 
 
 def coordinate_grid(height, width, origin="center", dtype="float32"):

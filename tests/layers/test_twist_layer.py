@@ -346,17 +346,28 @@ def test_exports_compute_the_same(tmp_path):
     [
         {"filters": -1},
         {"filters": 4.0},
+        {"filters": True},
+        {"filters": None},
+        {"filters": "4"},
         {"strides": 0},
         {"strides": (1, 2, 3)},
         {"groups": 0},
         {"groups": 3},
+        {"groups": True},
+        {"strides": None},
         {"origin": "middle"},
         {"field": "rotate"},
         {"ramp": 0.0},
         {"ramp": 1.1},
+        {"ramp": None},
+        {"ramp": "soft"},
+        {"ramp": float("nan")},
         {"radius_range": (0.7, 0.3)},
         {"radius_range": (0.0, 0.3)},
+        {"radius_range": None},
+        {"radius_range": 0.5},
         {"center_range": -0.1},
+        {"center_range": float("nan")},
         {"padding": "reflect"},
         {"data_format": "channels_first"},
     ],
@@ -365,7 +376,17 @@ def test_bad_arguments_are_named(bad):
     ((name, value),) = bad.items()
     with pytest.raises(ValueError, match=f"`{name}`") as error:
         TwistLayer(**{"filters": 4, **bad})
-    assert f"{name}={value}" in str(error.value)
+    # A pair is named by its element where that is at fault.
+    received = (f"{name}={value}", f"{name}={value!r}")
+    assert any(text in str(error.value) for text in received)
+
+
+def test_numbers_of_numpy_are_numbers():
+    layer = TwistLayer(np.int64(4), np.int32(2), np.int64(2), ramp=np.float32(0.5))
+    assert layer(np.ones((1, 4, 4, 2), "float32")).shape == (1, 2, 2, 4)
+    config = layer.get_config()
+    assert type(config["filters"]) is type(config["groups"]) is int
+    assert config["ramp"] == 0.5 and config["strides"] == (2, 2)
 
 
 def test_bad_inputs_are_named():
