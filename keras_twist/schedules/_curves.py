@@ -28,7 +28,8 @@ def counts_whole(step):
 def since(step, origin):
     """Float32 of `step - origin`, with the digits that a float32 of a large step does not have."""
     whole = math.floor(origin)
-    if counts_whole(step) and abs(whole) < 2**31:
+    bits = 62 if keras.backend.standardize_dtype(step.dtype) == "int64" else 31
+    if counts_whole(step) and abs(whole) < 2**bits:
         return ops.cast(step - whole, "float32") - (origin - whole)
     return ops.cast(step - origin, "float32")
 
