@@ -164,8 +164,8 @@ class ScheduleLR(keras.callbacks.Callback):
 
     @staticmethod
     def _set(variable, curve, update):
-        number, tensor = curve.at(update)
-        variable.assign(tensor)
+        number, ready = curve.at(update)
+        variable.assign(ready)
         return number
 
     def on_epoch_end(self, epoch, logs=None):
