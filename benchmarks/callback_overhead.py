@@ -6,7 +6,7 @@ One `fit`, in which the learning-rate callbacks take turns, and none has a turn 
 a few steps has another one switched on. A ratio is that of a window to the bare one of the same
 round, a tenth of a second away, so that whatever else the machine does falls on both; the order
 changes from round to round. `Stopwatch`, which has no hook in a step, is on throughout. Evaluating
-the schedules ahead, 256 steps at a time, falls into the windows and is part of the price.
+the schedules ahead, 1024 steps at a time, falls into the windows and is part of the price.
 
 The model is small, a step of a few milliseconds: the callbacks cost the same beside a large one,
 where nobody would see it. Writes `benchmarks/results/callback_overhead.json`.

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 # Evaluating one step costs as much as evaluating hundreds: it is the calls that take the time.
-BLOCK = 256
+BLOCK = 1024
 
 
 class Curve:
