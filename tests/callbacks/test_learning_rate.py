@@ -397,6 +397,14 @@ def test_what_cannot_be_set_is_refused(what):
         fit(compiled(make(), Case()), 0, 8, callbacks=[callback])
 
 
+def test_keras_optimizers_accumulate_under_one_rate():
+    """A callback counts real updates for them too, where a schedule would count batches."""
+    optimizer = keras.optimizers.SGD(0.5, gradient_accumulation_steps=4)
+    model, policy = compiled(optimizer, Case(accumulate=4)), POLICIES["CyclicLR"]
+    fit(model, 0, BATCHES, callbacks=[policy.callback()])
+    np.testing.assert_allclose(-4 * weights_of(model), np.repeat(policy.rate[:6], 4), rtol=1e-5)
+
+
 def test_keras_optimizers_keep_their_momentum_if_asked_to():
     model = compiled(keras.optimizers.Adam(0.1), Case())
     options = {**ONE_CYCLE, "base_momentum": None, "max_momentum": None}
