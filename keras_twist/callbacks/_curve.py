@@ -11,7 +11,7 @@ BLOCK = 1024
 
 
 class Curve:
-    """Values of a schedule, on TensorFlow also as tensors that lie ready on the device.
+    """Values of a schedule and the variable that they are for.
 
     Args:
         name: What to call the schedule in errors.
@@ -31,14 +31,25 @@ class Curve:
         self._takes_arrays = None
         self._begin = self._end = 0
 
-    def at(self, step):
-        """The value at an integer step: as a number, and as what a variable best takes it from."""
+    def attach(self, variable):
+        """Let `set` set this variable."""
+        self._variable = variable
+        self._begin = self._end = 0
+
+    def set(self, step):
+        """Set the variable to the value at an integer step, and return it as a number."""
         if not self._begin <= step < self._end:
             self._evaluate(step)
         number = float(self._numbers[step - self._begin])
         if not self._low <= number <= self._high:
             self._refuse(number, step)
-        return number, self._ready[step - self._begin]
+        if self._tensors is None:
+            self._variable.assign(number)
+        else:
+            # Not Keras's `assign`, after which TensorFlow reads the variable back: between two steps
+            # that takes nearly twice as long, and from a number longer still.
+            self._variable.value.assign(self._tensors[step - self._begin], read_value=False)
+        return number
 
     def _evaluate(self, begin):
         steps = np.arange(begin, begin + BLOCK)
@@ -48,11 +59,11 @@ class Curve:
             # Not the whole block, which would take long; the next step is evaluated in its turn.
             numbers = np.array([self._of_step(begin)])
         self._numbers, self._begin, self._end = numbers, begin, begin + len(numbers)
-        self._ready = numbers.tolist()
+        # Ready on the device. Not on JAX, where a compiled step takes a variable's array for its
+        # own and deletes it.
+        self._tensors = None
         if keras.backend.backend() == "tensorflow":
-            # Assigning one of these is almost twice as fast as assigning a number. Not on JAX,
-            # where a compiled step takes a variable's array for its own and deletes it.
-            self._ready = ops.unstack(ops.convert_to_tensor(numbers, "float32"))
+            self._tensors = ops.unstack(ops.convert_to_tensor(numbers, self._variable.dtype))
 
     def _of_array(self, steps):
         """Values at all steps, or None if the schedule only takes one at a time."""

@@ -73,7 +73,7 @@ class ScheduleLR(keras.callbacks.Callback):
         self.schedule = schedule
         self.momentum_schedule = momentum_schedule
         self._record = Record()
-        self._moved = []
+        self._moved = [curve for curve in (self._rate, self._momentum) if curve is not None]
 
     @property
     def updates(self):
@@ -104,9 +104,9 @@ class ScheduleLR(keras.callbacks.Callback):
                 "already follows a schedule or a function. Compile the model with a number as "
                 f"`learning_rate`, or leave the callback out. Received: optimizer={optimizer}"
             )
-        self._moved = [(rate, self._rate)]
+        self._rate.attach(rate)
         if self._momentum is not None:
-            self._moved.append((self._settable_momentum(optimizer), self._momentum))
+            self._momentum.attach(self._settable_momentum(optimizer))
         self._per_update = batches_per_update(optimizer)
         self._first_epoch = True
         self._trust = 1
@@ -153,7 +153,7 @@ class ScheduleLR(keras.callbacks.Callback):
         update = (self._offset + batch) // self._per_update
         if update != self._update:
             self._update = update
-            self._record.add(update, [self._set(*moved, update) for moved in self._moved])
+            self._record.add(update, [curve.set(update) for curve in self._moved])
 
     def _look(self, offset):
         """Take over the offset just read; look again the later, the more often it was right."""
@@ -162,16 +162,10 @@ class ScheduleLR(keras.callbacks.Callback):
         if expected is not None:
             self._trust = min(2 * self._trust, LONGEST_TRUST) if offset == expected else 1
 
-    @staticmethod
-    def _set(variable, curve, update):
-        number, ready = curve.at(update)
-        variable.assign(ready)
-        return number
-
     def on_epoch_end(self, epoch, logs=None):
         update = batches_counted(self.model.optimizer) // self._per_update
         self._record.end(update)
-        numbers = [self._set(*moved, update) for moved in self._moved]
+        numbers = [curve.set(update) for curve in self._moved]
         if logs is not None:
             logs.update(zip(("learning_rate", "momentum"), numbers, strict=False))
 
