@@ -46,8 +46,8 @@ class Curve:
         if self._tensors is None:
             self._variable.assign(number)
         else:
-            # Not Keras's `assign`, after which TensorFlow reads the variable back: between two steps
-            # that takes nearly twice as long, and from a number longer still.
+            # Not Keras's `assign`, after which TensorFlow reads the variable back: that takes
+            # nearly twice as long between two steps, and from a number longer still.
             self._variable.value.assign(self._tensors[step - self._begin], read_value=False)
         return number
 
