@@ -20,8 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # into `.venv-torch` first.
 BACKENDS = {"jax": ["jax"], "torch": ["torch==2.13.0"]}
 TESTS = (
-    "callbacks conformance layers models ops optimizers test_files.py test_schedules.py "
-    "test_source.py"
+    "callbacks conformance layers models ops optimizers test_cyclical.py test_files.py "
+    "test_schedules.py test_source.py"
 ).split()
 
 

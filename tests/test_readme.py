@@ -54,6 +54,22 @@ def test_the_pipeline(small_cifar):
     assert sum(len(labels) for _, labels in names["test"]) == 100
 
 
+@pytest.mark.parametrize("block", ["schedule", "callback"])
+def test_the_policies(block, capsys):
+    x, y = np.eye(24, dtype="float32"), np.arange(24) % 3
+    model = keras.Sequential([keras.Input((24,)), keras.layers.Dense(3)])
+    loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    names = {"model": model, "loss": loss, "x": x, "y": y}
+    exec(code_block(f"runs: {block}").replace("24 * 98", "48").replace("512", "12"), names)
+    if block == "schedule":
+        model.fit(x, y, batch_size=12, epochs=24, verbose=0)
+        assert names["curve"].shape == (48,)
+    else:
+        assert len(names["used"]) == 48 and names["used"].max() == np.float32(4e-3)
+        assert len(capsys.readouterr().out.splitlines()) == 25
+    assert int(keras.ops.convert_to_numpy(model.optimizer.iterations)) == 48
+
+
 def test_the_twisted_model_trains(tiny_images):
     names = {}
     exec(code_block("runs: twist"), names)

@@ -9,6 +9,7 @@ from pathlib import Path
 import keras
 from keras import ops
 
+from keras_twist.callbacks._optimizers import is_moved_by_schedule, momentum_of
 from keras_twist.files import partial_file
 
 COLUMNS = {
@@ -28,7 +29,8 @@ class EpochTable(keras.callbacks.Callback):
     Columns: epoch, train_loss, valid_loss, accuracy, top_k_accuracy (both of the validation), lr,
     img/s, time; those whose number is in the logs of the first epoch (`loss`, `val_loss`,
     `val_accuracy`, `val_top_k_accuracy`, `learning_rate`, `images_per_second`, `seconds`). The
-    learning rate is that of the next update. `Stopwatch`, put before it, brings the last two.
+    learning rate is that of the next update, if a schedule in the optimizer or a callback of this
+    package moves it. `Stopwatch` brings the last two. Both, and `ScheduleLR`, go before it.
 
     Args:
         write: Function that takes a line without its end. Defaults to writing it to `sys.stdout`.
@@ -59,9 +61,10 @@ class EpochTable(keras.callbacks.Callback):
 class JSONLinesLogger(keras.callbacks.Callback):
     """Appends the logs of every epoch to a file, one JSON object per line.
 
-    Each object has `epoch` (counted from 1), all logs and `learning_rate`, that of the next
-    update. Numbers that are not finite become null. When training is resumed, lines of epochs that
-    are trained again are dropped first, so that the file has every epoch once.
+    Each object has `epoch` (counted from 1), all logs, `learning_rate` and, where it moves,
+    `momentum` (also for a `beta_1`), both of the next update. Numbers that are not finite become
+    null. When training is resumed, lines of epochs that are trained again are dropped first, so
+    that the file has every epoch once. `Stopwatch` and `ScheduleLR` go before it.
 
     Args:
         path: File to write; it is made with its first line.
@@ -107,12 +110,18 @@ def read_json_lines(path):
 
 
 def with_learning_rate(logs, model):
-    """Copy of the logs that also has `learning_rate`, if the model's optimizer can tell it."""
+    """Copy of the logs that also has `learning_rate`, and `momentum` where a schedule moves it.
+
+    What is there is kept; what the model's optimizer cannot tell stays away.
+    """
     logs = dict(logs or {})
     optimizer = getattr(model, "optimizer", None)
-    if optimizer is not None:
-        rate = ops.convert_to_numpy(optimizer.learning_rate)
-        logs.setdefault("learning_rate", float(rate))
+    rate = getattr(optimizer, "learning_rate", None)
+    if rate is not None:
+        logs.setdefault("learning_rate", float(ops.convert_to_numpy(rate)))
+    _, momentum = momentum_of(optimizer)
+    if is_moved_by_schedule(momentum):
+        logs.setdefault("momentum", float(ops.convert_to_numpy(momentum)))
     return logs
 
 

@@ -17,7 +17,13 @@ from keras_twist.data import (
     train_dataset,
 )
 from keras_twist.recipes.recipe import Recipe, RecipeError
-from keras_twist.schedules import OneCycle, PiecewiseLinear
+from keras_twist.schedules import (
+    Cyclical,
+    FlatCosine,
+    MirroredMomentum,
+    OneCycle,
+    PiecewiseLinear,
+)
 
 NUM_CLASSES = 10
 EVAL_BATCH_SIZE = 1000
@@ -206,14 +212,16 @@ def build_schedules(recipe, steps):
             final_div_factor=recipe.start_factor / recipe.end_factor,
         )
     elif recipe.schedule == "cyclic":
-        corners = np.linspace(-1, last, 2 * recipe.cycles + 1)
-        learning_rate = PiecewiseLinear(corners, [start, *[rate, start] * recipe.cycles])
+        # The last update, not the one after it, ends the last cycle: at the lowest rate.
+        learning_rate = Cyclical(start, rate, max(last, 1) / (2 * recipe.cycles))
+    elif recipe.schedule == "flat_cosine":
+        learning_rate = FlatCosine(rate, steps, recipe.anneal_start, end)
     else:
         # From -1: cifar10-fast gives the first update the rate of step 1, not a rate of 0.
         learning_rate = PiecewiseLinear([-1, peak, last], [start, rate, end])
     momentum = recipe.momentum
     if recipe.low_momentum is not None:
-        momentum = PiecewiseLinear([0, peak, last], [momentum, recipe.low_momentum, momentum])
+        momentum = MirroredMomentum(learning_rate, recipe.low_momentum, momentum)
     return learning_rate, momentum
 
 

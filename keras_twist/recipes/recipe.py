@@ -5,7 +5,7 @@ import math
 from typing import Literal, get_args
 
 Model = Literal["davidnet", "resnet9", "speednet"]
-Schedule = Literal["linear", "one_cycle", "cyclic"]
+Schedule = Literal["linear", "one_cycle", "cyclic", "flat_cosine"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 XLA = Literal["auto", "on", "off"]
 
@@ -58,7 +58,7 @@ class Recipe:
 
     schedule: Schedule = "linear"
     """linear: straight up, straight down. one_cycle: torch's OneCycleLR with straight lines.
-    cyclic: several triangles."""
+    cyclic: several triangles. flat_cosine: constant, then half a cosine down."""
 
     learning_rate: float = 0.4
     """Highest learning rate of the schedule, for the mean loss of a batch."""
@@ -74,6 +74,9 @@ class Recipe:
 
     cycles: int = 2
     """Triangles in the training (cyclic)."""
+
+    anneal_start: float = 0.72
+    """Share of the training before the descent (flat_cosine)."""
 
     momentum: float = 0.9
     """Momentum of SGD."""
@@ -139,10 +142,25 @@ class Recipe:
             raise RecipeError(
                 f"Field `pct_start` must lie in (0, 1). Received: pct_start={self.pct_start}"
             )
+        if not 0 <= self.anneal_start < 1:
+            raise RecipeError(
+                f"Field `anneal_start` must lie in [0, 1). Received: "
+                f"anneal_start={self.anneal_start}"
+            )
+        if self.schedule in ("one_cycle", "flat_cosine") and not self.learning_rate > 0:
+            raise RecipeError(
+                f"Field `learning_rate` must be positive with schedule={self.schedule!r}. "
+                f"Received: learning_rate={self.learning_rate}"
+            )
         if self.low_momentum is not None and self.schedule != "one_cycle":
             raise RecipeError(
                 "Field `low_momentum` needs schedule='one_cycle'. "
                 f"Received: low_momentum={self.low_momentum}, schedule={self.schedule!r}"
+            )
+        if self.low_momentum is not None and self.low_momentum > self.momentum:
+            raise RecipeError(
+                "Field `low_momentum` must not be above `momentum`. Received: "
+                f"low_momentum={self.low_momentum}, momentum={self.momentum}"
             )
         if self.schedule == "one_cycle" and not 0 < self.end_factor <= self.start_factor:
             raise RecipeError(

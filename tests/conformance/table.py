@@ -92,11 +92,24 @@ OPTIMIZERS = {
     ),
 }
 
+
+@keras.saving.register_keras_serializable(package="conformance")
+def inverse(cycle):
+    """A scale of cycles: the whole, the half, the third."""
+    return 1 / cycle
+
+
 SCHEDULES = {
     "PiecewiseLinear": partial(schedules.PiecewiseLinear, [0, 3, 20], [0.1, 0.4, 0.0]),
     "OneCycle": partial(schedules.OneCycle, 0.4, total_steps=20),
     "OneCycle-linear": partial(schedules.OneCycle, 0.4, total_steps=20, anneal="linear"),
     "OneCycle-phases": partial(schedules.OneCycle, 0.4, total_steps=20, three_phase=True),
+    "Cyclical": partial(schedules.Cyclical, 0.1, 0.4, step_size=6.3),
+    "Cyclical-triangular2": partial(schedules.Cyclical, 0.1, 0.4, 5.9, mode="triangular2"),
+    "Cyclical-exp_range": partial(schedules.Cyclical, 0.1, 0.4, 6, mode="exp_range", gamma=0.9),
+    "Cyclical-scale_fn": partial(schedules.Cyclical, 0.1, 0.4, 6.3, scale_fn=inverse),
+    "FlatCosine": partial(schedules.FlatCosine, 0.4, total_steps=22, anneal_start=0.3),
+    "MirroredMomentum": lambda: schedules.MirroredMomentum(schedules.OneCycle(0.4, 22)),
 }
 
 MODELS = {
@@ -107,8 +120,14 @@ MODELS = {
 
 INITIALIZERS = {"PartialIdentity": models.PartialIdentity, "torch_uniform": models.torch_uniform}
 
-# Each takes a folder to write to.
+# Each takes a folder to write to. The policies give every update the rate 0.01.
 CALLBACKS = {
+    "ScheduleLR": lambda folder: callbacks.ScheduleLR(lambda step: 0.01),
+    "CyclicLR": lambda folder: callbacks.CyclicLR(0.01, 0.01, step_size=2),
+    "OneCycleLR": lambda folder: callbacks.OneCycleLR(
+        0.01, 10**9, div_factor=1.0, base_momentum=None, max_momentum=None
+    ),
+    "FlatCosineLR": lambda folder: callbacks.FlatCosineLR(0.01, total_steps=100),
     "EpochTable": lambda folder: callbacks.EpochTable(),
     "JSONLinesLogger": lambda folder: callbacks.JSONLinesLogger(folder / "metrics.jsonl"),
     "Stopwatch": lambda folder: callbacks.Stopwatch(batch_size=4),

@@ -12,7 +12,7 @@ from .tools import each
 def train(*callbacks):
     keras.utils.set_random_seed(0)
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse", run_eagerly=True)
+    model.compile(keras.optimizers.SGD(0.01), "mse", run_eagerly=True)
     x, y = np.ones((8, 2)), np.ones((8, 1))
     options = {"verbose": 0, "callbacks": list(callbacks)}
     model.fit(x, y, 4, epochs=2, validation_data=(x, y), **options)

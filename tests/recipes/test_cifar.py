@@ -46,6 +46,14 @@ def test_the_assignment_ends_at_its_lowest_rate():
     assert rates.max() == pytest.approx(0.4, rel=1e-3)
     assert rates[-1] == pytest.approx(0.001, rel=1e-3)
     assert (np.diff(np.sign(np.diff(rates))) < 0).sum() == 2  # two peaks
+    triangles = np.interp(np.arange(2000), np.linspace(0, 1999, 5), [0.001, 0.4] * 2 + [0.001])
+    np.testing.assert_allclose(rates, triangles, rtol=1e-5)
+
+
+def test_flat_cosine_stays_up_and_comes_down():
+    recipe = Recipe(name="test", schedule="flat_cosine", learning_rate=0.4, end_factor=0.01)
+    rates = curve(cifar.build_schedules(recipe, 100)[0], 101)
+    np.testing.assert_allclose(rates[[0, 72, 86, 100]], [0.4, 0.4, 0.202, 0.004], rtol=1e-5)
 
 
 def test_holdout_keeps_the_test_set_away(monkeypatch, tiny_images):
