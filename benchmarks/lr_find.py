@@ -62,9 +62,7 @@ def train(rate, seed):
     x, y = data.train
     part = dataclasses.replace(data, train=(x[:IMAGES], y[:IMAGES]))
     steps = IMAGES // BATCH_SIZE
-    model.fit(
-        cifar.training_batches(recipe, part), steps_per_epoch=steps, shuffle=False, verbose=0
-    )
+    model.fit(cifar.training_batches(recipe, part), steps_per_epoch=steps, shuffle=False, verbose=0)
     found = model.evaluate(cifar.validation_batches(data), verbose=0, return_dict=True)
     return {"loss": found["loss"], "accuracy": found["accuracy"]}
 

@@ -72,7 +72,7 @@ class LRCurve:
         """Slice of the points from which `suggest` reads."""
         end = len(self.losses) - SKIPPED_AT_THE_END
         if np.isnan(self.losses[-1:]).any():
-            # Sweeping on, as fastai does, would bring NaN to the end, and the last 5 would be those.
+            # fastai sweeps on, all NaN, so that its last 5 are of those.
             end = min(len(self.losses) - 1, self.steps - SKIPPED_AT_THE_END)
         begin = self.steps // 10
         return slice(begin, max(begin, end))

@@ -134,8 +134,8 @@ def lr_find(
         )
     if not sweep.finished:
         raise ValueError(
-            f"Argument `data` must give {steps * sweep.batches} batches if it is a generator, which "
-            f"cannot start again. Received: a generator that ended after {sweep.batch}"
+            f"Argument `data` must give {steps * sweep.batches} batches if it is a generator, "
+            f"which cannot start again. Received: a generator that ended after {sweep.batch}"
         )
     return LRCurve(rates[:count], sweep.losses, steps, mode, beta, max_factor)
 

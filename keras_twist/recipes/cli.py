@@ -124,7 +124,10 @@ def _find_learning_rate(recipe, options):
         f"curve and picture in {folder}\n"
     )
     if not suggestions:
-        curve.suggest()  # whose error says why there is none
+        try:
+            curve.suggest()
+        except ValueError as error:  # It says why there is none.
+            raise RecipeError(str(error)) from error
     return 0
 
 

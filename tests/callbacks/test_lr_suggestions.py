@@ -1,5 +1,7 @@
 """The suggestions next to slow, literal forms of fastai's rules, and on curves of known shape."""
 
+import json
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -70,9 +72,7 @@ def test_each_rule_is_the_literal_one(points, seed, noise):
 
 def test_smoothing_weighs_what_came_before():
     losses, beta = np.array([5.0, 3.0, 4.0, 1.0]), 0.98
-    expected = [
-        np.average(losses[: n + 1], weights=beta ** np.arange(n, -1, -1)) for n in range(4)
-    ]
+    expected = [np.average(losses[: n + 1], weights=beta ** np.arange(n, -1, -1)) for n in range(4)]
     np.testing.assert_allclose(lr_suggestions.smooth(losses, beta), expected, rtol=1e-12)
     np.testing.assert_array_equal(lr_suggestions.smooth(losses, 0.0), losses)
 
@@ -118,7 +118,9 @@ def test_a_loss_that_is_not_finite_is_no_part_of_it(last):
     assert curve_of(losses, beta=0.9).points_used == slice(10, 59 if np.isnan(last) else 55)
     for method in lr_suggestions.METHODS:
         assert np.isfinite(curve_of(losses, beta=0.9).suggest(method))
-    assert curve_of(np.append(np.linspace(3, 2, 98), last)).points_used == slice(10, 95 - (last > 0) * 1)
+    assert curve_of(np.append(np.linspace(3, 2, 98), last)).points_used == slice(
+        10, 95 - (last > 0) * 1
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -169,8 +171,6 @@ def test_the_peak_is_a_multiple_of_the_suggestion():
 
 
 def test_a_curve_survives_json():
-    import json
-
     curve = LRCurve([0.1, 0.2, 0.4], [2.0, 1.5, np.nan], 20, "linear", 0.9, 5.0)
     again = LRCurve.from_dict(json.loads(json.dumps(curve.to_dict(), allow_nan=False)))
     for field in ("learning_rates", "losses", "smoothed_losses"):
@@ -196,5 +196,3 @@ def test_the_picture_marks_every_suggestion(tmp_path):
     linear = LRCurve(np.linspace(0, 1, 30), np.full(30, 2.0), 30, "linear").plot()
     assert linear.axes[0].get_xscale() == "linear"
     LRCurve(np.geomspace(0.1, 1, 3), [1.0, np.inf, np.nan]).plot().savefig(tmp_path / "short.png")
-
-
