@@ -99,7 +99,6 @@ def lr_find(
     optimizer = _innermost(model.optimizer)
     inputs = _fit_arguments(data, batch_size)
     with contextlib.ExitStack() as after:
-        after.enter_context(model_state.restored_random_state())
         after.enter_context(
             model_state.restored_attributes(
                 model, "history", "stop_training", "test_function", "steps_per_execution"
@@ -113,8 +112,8 @@ def lr_find(
         after.enter_context(_quiet_about_the_end_of_data())
         inputs = _build(model, inputs)
         rate = after.enter_context(_rate_variable(optimizer, _scope(model)))
-        after.enter_context(model_state.restored_variables(model))
         sweep = _Sweep(
+            after,
             rate,
             rates,
             beta,
@@ -143,8 +142,9 @@ def lr_find(
 class _Sweep(keras.callbacks.Callback):
     """Sets each update's rate, notes its loss, and stops the training when it has seen enough."""
 
-    def __init__(self, rate, rates, beta, divergence, batches, once):
+    def __init__(self, after, rate, rates, beta, divergence, batches, once):
         super().__init__()
+        self.after = after
         self.rate = rate
         self.rates = rates
         self.beta = beta
@@ -156,6 +156,12 @@ class _Sweep(keras.callbacks.Callback):
         self.finished = False
         self._of_update = []
         self._batch_at_epoch_begin = 0
+
+    def on_train_begin(self, logs=None):
+        # Here, and not before `fit`, which on some backends builds what is not built yet, and draws
+        # a first order of the data for it; so it would have done in the first training.
+        self.after.callback(model_state.RandomState().restore)
+        self.after.enter_context(model_state.restored_variables(self.model))
 
     def on_epoch_begin(self, epoch, logs=None):
         self._batch_at_epoch_begin = self.batch
@@ -241,7 +247,12 @@ def _fit_arguments(data, batch_size):
 
 
 def _build(model, inputs):
-    """Create all variables of the model and its optimizer, and return the data once more."""
+    """Create all variables of the model and its optimizer, and return the data once more.
+
+    On TensorFlow `fit` creates them in the first step, too late to put them back.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return inputs
     if not model.built:
         if isinstance(inputs["x"], types.GeneratorType):
             batches = inputs["x"]

@@ -58,24 +58,27 @@ def restored_attributes(owner, *names):
                 delattr(owner, name)
 
 
-@contextlib.contextmanager
-def restored_random_state():
-    """Rewind the generators of Python, NumPy and PyTorch at the end of a `with` block.
+class RandomState:
+    """The generators of Python, NumPy and PyTorch, as they are when it is made.
 
     Keras shuffles arrays with NumPy's on JAX and with PyTorch's on PyTorch, and `PyDataset`s with
     Python's. On TensorFlow it shuffles inside tf.data, each pass seeded alike.
     """
-    of_python, of_numpy = random.getstate(), np.random.get_state()
-    # Where nobody has imported PyTorch nobody has drawn from it.
-    torch = sys.modules.get("torch")
-    of_torch = torch and torch.get_rng_state()
-    on_gpus = torch.cuda.get_rng_state_all() if torch and torch.cuda.is_initialized() else None
-    try:
-        yield
-    finally:
-        random.setstate(of_python)
-        np.random.set_state(of_numpy)
-        if torch:
-            torch.set_rng_state(of_torch)
-        if on_gpus:
-            torch.cuda.set_rng_state_all(on_gpus)
+
+    def __init__(self):
+        self.of_python, self.of_numpy = random.getstate(), np.random.get_state()
+        # Where nobody has imported PyTorch nobody has drawn from it.
+        self._torch = sys.modules.get("torch")
+        if self._torch:
+            cuda = self._torch.cuda
+            self.of_torch = self._torch.get_rng_state()
+            self.on_gpus = cuda.get_rng_state_all() if cuda.is_initialized() else None
+
+    def restore(self):
+        """Rewind them."""
+        random.setstate(self.of_python)
+        np.random.set_state(self.of_numpy)
+        if self._torch:
+            self._torch.set_rng_state(self.of_torch)
+            if self.on_gpus:
+                self._torch.cuda.set_rng_state_all(self.on_gpus)
