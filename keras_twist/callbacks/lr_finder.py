@@ -8,9 +8,16 @@ import warnings
 import keras
 import numpy as np
 
-from keras_twist.callbacks import model_state
 from keras_twist.callbacks.lr_curve import LRCurve
-from keras_twist.callbacks.lr_suggestions import smooth
+from keras_twist.callbacks.lr_sweep import Sweep
+from keras_twist.callbacks.model_state import restored_attributes
+from keras_twist.callbacks.optimizer_rate import (
+    batches_of_update,
+    holds_number,
+    innermost,
+    rate_variable,
+    variable_scope,
+)
 
 MODES = ("exp", "linear")
 # Fewer leave nothing between the skipped first tenth and the skipped last five.
@@ -96,29 +103,29 @@ def lr_find(
             "Argument `model` must be compiled; call `model.compile(optimizer, loss)` first. "
             f"Received: model={model}"
         )
-    optimizer = _innermost(model.optimizer)
+    optimizer = innermost(model.optimizer)
     inputs = _fit_arguments(data, batch_size)
     with contextlib.ExitStack() as after:
         after.enter_context(
-            model_state.restored_attributes(
+            restored_attributes(
                 model, "history", "stop_training", "test_function", "steps_per_execution"
             )
         )
-        compiled_for_others = model.steps_per_execution != 1 or not _holds_number(optimizer)
+        compiled_for_others = model.steps_per_execution != 1 or not holds_number(optimizer)
         if compiled_for_others:
-            after.enter_context(model_state.restored_attributes(model, "train_function"))
+            after.enter_context(restored_attributes(model, "train_function"))
             model.train_function = model.test_function = None
             model.steps_per_execution = 1
         after.enter_context(_quiet_about_the_end_of_data())
         inputs = _build(model, inputs)
-        rate = after.enter_context(_rate_variable(optimizer, _scope(model)))
-        sweep = _Sweep(
+        rate = after.enter_context(rate_variable(optimizer, variable_scope(model)))
+        sweep = Sweep(
             after,
             rate,
             rates,
             beta,
             divergence,
-            batches=_accumulation(model.optimizer),
+            batches=batches_of_update(model.optimizer),
             once=isinstance(data, types.GeneratorType),
         )
         # One epoch after the other until the sweep stops it.
@@ -137,68 +144,6 @@ def lr_find(
             f"which cannot start again. Received: a generator that ended after {sweep.batch}"
         )
     return LRCurve(rates[:count], sweep.losses, steps, mode, beta, max_factor)
-
-
-class _Sweep(keras.callbacks.Callback):
-    """Sets each update's rate, notes its loss, and stops the training when it has seen enough."""
-
-    def __init__(self, after, rate, rates, beta, divergence, batches, once):
-        super().__init__()
-        self.after = after
-        self.rate = rate
-        self.rates = rates
-        self.beta = beta
-        self.divergence = divergence
-        self.batches = batches  # of one update
-        self.once = once  # data that cannot start again, though Keras would repeat its beginning
-        self.batch = 0
-        self.losses = []
-        self.finished = False
-        self._of_update = []
-        self._batch_at_epoch_begin = 0
-
-    def on_train_begin(self, logs=None):
-        # Here, and not before `fit`, which on some backends builds what is not built yet, and draws
-        # a first order of the data for it; so it would have done in the first training.
-        self.after.callback(model_state.RandomState().restore)
-        self.after.enter_context(model_state.restored_variables(self.model))
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self._batch_at_epoch_begin = self.batch
-
-    def on_train_batch_begin(self, batch, logs=None):
-        # On JAX, asking for the model moves the state of the step into its variables.
-        model = self.model
-        self.rate.assign(self.rates[len(self.losses)])
-        # So that the loss in the logs, a mean since the last reset, is that of one batch.
-        model.reset_metrics()
-
-    def on_train_batch_end(self, batch, logs=None):
-        if "loss" not in (logs or {}):
-            raise ValueError(
-                "Argument `model` must report `loss` from its `train_step`. "
-                f"Received: {', '.join(logs or {}) or 'nothing'}"
-            )
-        self.batch += 1
-        self._of_update.append(float(logs["loss"]))
-        if len(self._of_update) < self.batches:
-            return
-        self.losses.append(sum(self._of_update) / self.batches)
-        self._of_update = []
-        self.finished = len(self.losses) == len(self.rates) or self._has_diverged()
-        self.model.stop_training = self.finished
-
-    def on_epoch_end(self, epoch, logs=None):
-        if self.once or self.batch == self._batch_at_epoch_begin:
-            self.model.stop_training = True
-
-    def _has_diverged(self):
-        if not math.isfinite(self.losses[-1]):
-            return True
-        smoothed = smooth(self.losses, self.beta)
-        lowest = smoothed.min()
-        # `divergence` times the lowest, for a loss that may be negative too.
-        return smoothed[-1] > lowest + (self.divergence - 1) * abs(lowest)
 
 
 def _rates(start, end, steps, mode):
@@ -265,84 +210,17 @@ def _build(model, inputs):
             wanted = {name: value for name, value in inputs.items() if name != "shuffle"}
             model.evaluate(**wanted, steps=1, verbose=0)
         model.reset_metrics()
-    if not model.optimizer.built:
-        with _scope(model):
-            model.optimizer.build(model.trainable_variables)
+    optimizer = model.optimizer
+    if not optimizer.built:
+        # Named as in the first step, where the optimizer would build itself.
+        with variable_scope(model), keras.name_scope(optimizer.name, caller=optimizer):
+            optimizer.build(model.trainable_variables)
     return inputs
-
-
-def _scope(model):
-    """Where TensorFlow's strategies want a model's variables made; nothing on other backends."""
-    strategy = getattr(model, "distribute_strategy", None)
-    return strategy.scope() if strategy else contextlib.nullcontext()
 
 
 def _chain(first, batches):
     yield first
     yield from batches
-
-
-def _innermost(optimizer):
-    """The optimizer that holds the learning rate, inside of `LossScaleOptimizer` and the like."""
-    while hasattr(optimizer, "inner_optimizer"):
-        optimizer = optimizer.inner_optimizer
-    if hasattr(optimizer, "optimizers"):
-        raise ValueError(
-            "Argument `model` must have an optimizer with one learning rate. "
-            f"Received: {type(optimizer).__name__}"
-        )
-    return optimizer
-
-
-def _holds_number(optimizer):
-    # Keras has no public way to tell a number from a schedule.
-    return isinstance(optimizer._learning_rate, keras.Variable)
-
-
-class _Held(keras.optimizers.schedules.LearningRateSchedule):
-    """Schedule that hands out a variable: the one thing that Keras takes in a schedule's place."""
-
-    def __init__(self, variable):
-        super().__init__()
-        self.variable = variable
-
-    def __call__(self, step):
-        return self.variable
-
-
-@contextlib.contextmanager
-def _rate_variable(optimizer, scope):
-    """The variable that sets the rate in a `with` block, put in a schedule's place if need be."""
-    if _holds_number(optimizer):
-        yield optimizer._learning_rate
-        return
-    schedule = optimizer._learning_rate
-    on_jax = keras.backend.backend() == "jax"
-    with scope:
-        if on_jax:
-            # Compiled with its present value unless it is part of the state of the step.
-            rate = optimizer.add_variable(shape=(), name="learning_rate")
-        else:
-            # Not part of it: TensorFlow cannot save a list that anything was taken out of.
-            rate = keras.Variable(
-                0.0, trainable=False, aggregation="only_first_replica", name="learning_rate"
-            )
-    optimizer.learning_rate = _Held(rate)
-    try:
-        yield rate
-    finally:
-        optimizer.learning_rate = schedule
-        if on_jax:
-            optimizer._untrack_variable(rate)
-
-
-def _accumulation(optimizer):
-    """Batches of one update."""
-    while hasattr(optimizer, "inner_optimizer"):
-        if optimizer.gradient_accumulation_steps:
-            break
-        optimizer = optimizer.inner_optimizer
-    return optimizer.gradient_accumulation_steps or 1
 
 
 @contextlib.contextmanager

@@ -156,7 +156,6 @@ def test_it_stops_at_nan():
 NUMBER = {
     "SGD": lambda: optimizers.SGD(0.1, 0.9, nesterov=True, weight_decay=1e-3, coupled=True),
     "Ranger": lambda: optimizers.Ranger(0.01, weight_decay=1e-2, sync_period=2),
-    "Lookahead": lambda: optimizers.Lookahead(keras.optimizers.Adam(0.01), sync_period=2),
     "average": lambda: keras.optimizers.AdamW(0.01, use_ema=True),
     "accumulation": lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
 }
@@ -194,8 +193,10 @@ def test_training_goes_on_as_if_it_had_not_been(name):
     assert_same(ends[1][1], ends[0][1])
 
 
-@pytest.mark.parametrize("name", ["SGD", "Ranger", "schedule"])
-@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize(
+    ("name", "policy"),
+    [("SGD", "mixed_float16"), ("Ranger", "mixed_float16"), ("wrapped", "mixed_bfloat16")],
+)
 def test_in_mixed_precision_too(name, policy):
     keras.config.set_dtype_policy(policy)
     ends = []
@@ -213,11 +214,15 @@ def test_in_mixed_precision_too(name, policy):
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="torch has one step per execution, run eagerly")
-@pytest.mark.parametrize("name", ["SGD", "schedule"])
 @pytest.mark.parametrize(
-    "options",
-    [{"steps_per_execution": 3}, {"jit_compile": True}, {"run_eagerly": True}],
-    ids=["executions", "xla", "eager"],
+    ("name", "options"),
+    [
+        ("SGD", {"steps_per_execution": 3}),
+        ("schedule", {"steps_per_execution": 3}),
+        ("schedule", {"jit_compile": True}),
+        ("SGD", {"run_eagerly": True}),
+    ],
+    ids=["executions", "executions-schedule", "xla-schedule", "eager"],
 )
 def test_however_the_step_is_compiled(name, options):
     ends = []
