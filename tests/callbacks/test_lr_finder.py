@@ -156,9 +156,10 @@ def test_it_stops_at_nan():
 NUMBER = {
     "SGD": lambda: optimizers.SGD(0.1, 0.9, nesterov=True, weight_decay=1e-3, coupled=True),
     "Ranger": lambda: optimizers.Ranger(0.01, weight_decay=1e-2, sync_period=2),
-    "average": lambda: keras.optimizers.AdamW(0.01, use_ema=True),
     "accumulation": lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
 }
+if BACKEND != "jax":  # where Keras 3.15 fails to train with it
+    NUMBER["average"] = lambda: keras.optimizers.AdamW(0.01, use_ema=True)
 HELD = {
     "schedule": lambda: optimizers.SGD(schedules.OneCycle(0.1, 40), 0.9),
     "wrapped": lambda: optimizers.Lookahead(keras.optimizers.SGD(schedules.OneCycle(0.1, 40))),
