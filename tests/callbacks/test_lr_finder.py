@@ -16,7 +16,7 @@ from keras_twist.callbacks.model_state import read_variables, state_variables
 
 BACKEND = keras.backend.backend()
 STEPS = 12
-tensorflow_only = pytest.mark.skipif(BACKEND != "tensorflow", reason="tf.data")
+tensorflow_only = pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's own files")
 
 
 def arrays(samples=48):
@@ -25,7 +25,7 @@ def arrays(samples=48):
     return x, np.argmax(x[:, :3], axis=1).astype("int32")
 
 
-def network(built=True, **options):
+def network(built=True):
     """Dropout and batch normalisation, whose seeds and statistics are easily forgotten."""
     keras.utils.set_random_seed(1)
     return keras.Sequential(
@@ -156,10 +156,11 @@ def test_it_stops_at_nan():
 NUMBER = {
     "SGD": lambda: optimizers.SGD(0.1, 0.9, nesterov=True, weight_decay=1e-3, coupled=True),
     "Ranger": lambda: optimizers.Ranger(0.01, weight_decay=1e-2, sync_period=2),
-    "accumulation": lambda: keras.optimizers.Adam(0.01, gradient_accumulation_steps=3),
+    # Keras 3.15 fails to train with averages on JAX.
+    "accumulation": lambda: keras.optimizers.Adam(
+        0.01, gradient_accumulation_steps=3, use_ema=BACKEND != "jax"
+    ),
 }
-if BACKEND != "jax":  # where Keras 3.15 fails to train with it
-    NUMBER["average"] = lambda: keras.optimizers.AdamW(0.01, use_ema=True)
 HELD = {
     "schedule": lambda: optimizers.SGD(schedules.OneCycle(0.1, 40), 0.9),
     "wrapped": lambda: optimizers.Lookahead(keras.optimizers.SGD(schedules.OneCycle(0.1, 40))),
@@ -173,7 +174,7 @@ def train(model, epochs):
     return model.fit(*arrays(), batch_size=8, epochs=epochs, verbose=0).history["loss"]
 
 
-@pytest.mark.parametrize("name", OPTIMIZERS)
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "wrapped"])
 def test_training_goes_on_as_if_it_had_not_been(name):
     ends = []
     for test in (False, True):
@@ -313,8 +314,9 @@ def test_generators_and_attributes_are_what_they_were():
     assert model.history is history and model.stop_training is True
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, RuntimeError])
-@pytest.mark.parametrize("name", ["SGD", "schedule"])
+@pytest.mark.parametrize(
+    ("name", "error"), [("SGD", RuntimeError), ("schedule", KeyboardInterrupt)]
+)
 def test_an_interrupted_test_leaves_nothing_either(name, error, monkeypatch):
     model = compiled(OPTIMIZERS[name]())
     train(model, 1)
@@ -340,11 +342,10 @@ def _held(model):
     return model.optimizer._learning_rate
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's checkpoints")
-@pytest.mark.parametrize("name", ["SGD", "schedule"])
-def test_tensorflow_can_still_save_it(name, tmp_path):
+@tensorflow_only
+def test_tensorflow_can_still_save_it(tmp_path):
     tf = importlib.import_module("tensorflow")
-    model = compiled(OPTIMIZERS[name]())
+    model = compiled(OPTIMIZERS["schedule"]())
     names = lambda: sorted(model.optimizer._trackable_children())  # noqa: E731
     train(model, 1)
     before = names()
