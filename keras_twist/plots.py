@@ -3,6 +3,7 @@
 `python -m keras_twist.plots images/` draws the pictures of the README again.
 """
 
+import json
 import sys
 from pathlib import Path
 
@@ -90,6 +91,59 @@ def plot_schedules(schedules, steps, steps_per_epoch=None, ylabel="Learning rate
     return figure
 
 
+# Colours that people of every colour vision tell apart, and shapes besides.
+SUGGESTION_MARKS = {
+    "valley": ("o", "#D55E00"),
+    "steep": ("^", "#009E73"),
+    "minimum": ("s", "#CC79A7"),
+    "slide": ("D", "#000000"),
+}
+
+
+def plot_lr_find(curve):
+    """Loss over learning rate with the suggestions of a range test marked.
+
+    Args:
+        curve: What `keras_twist.callbacks.lr_find` returned.
+
+    Returns:
+        A matplotlib `Figure`; its horizontal axis is logarithmic after an exponential sweep.
+
+    Raises:
+        ModuleNotFoundError: if matplotlib is missing; the message names the extra that brings it.
+
+    Example:
+        >>> rates = np.geomspace(1e-4, 10, 100)
+        >>> curve = keras_twist.callbacks.LRCurve(rates, 2 - np.tanh(rates) + 0.1 * rates**2)
+        >>> plot_lr_find(curve).axes[0].get_xscale()
+        'log'
+    """
+    figure = _figure(figsize=(6.4, 4))
+    axes = figure.subplots()
+    rates, smoothed, used = curve.learning_rates, curve.smoothed_losses, curve.points_used
+    axes.plot(rates, curve.losses, color="0.75", linewidth=1, label="loss of each batch")
+    axes.plot(rates, smoothed, ":", color="#0072B2")
+    axes.plot(rates[used], smoothed[used], color="#0072B2", linewidth=2, label="smoothed")
+    for method, rate in curve.suggestions().items():
+        marker, color = SUGGESTION_MARKS[method]
+        height = np.interp(rate, rates, smoothed)
+        label = f"{method}: {rate:.2g}"
+        axes.plot(rate, height, marker, color=color, markeredgecolor="white", ms=9, label=label)
+    # A loss that explodes would flatten all that matters.
+    shown = np.concatenate([smoothed[used], curve.losses[used]])
+    shown = shown[np.isfinite(shown)]
+    if len(shown):
+        low, high = np.min(shown), np.percentile(shown, 98)
+        margin = 0.08 * max(high - low, 1e-3 * abs(high), 1e-12)
+        axes.set_ylim(low - margin, high + margin)
+    axes.set(xlabel="Learning rate", ylabel="Loss")
+    if curve.mode == "exp":
+        axes.set_xscale("log")
+    axes.grid(alpha=0.3)
+    axes.legend()
+    return figure
+
+
 def _figure(**options):
     try:
         from matplotlib.figure import Figure
@@ -116,6 +170,16 @@ def _readme_pictures(folder):
 
     rates = {name: until_the_end(recipe) for name, recipe in recipes.items()}
     plot_schedules(rates, longest, steps_per_epoch).savefig(folder / "schedules.png", dpi=120)
+    _lr_find_picture(folder)
+
+
+def _lr_find_picture(folder):
+    """Draw the kept curve: a range test on real data takes minutes."""
+    from keras_twist.callbacks import LRCurve
+
+    kept = Path(__file__).parents[1] / "benchmarks" / "results" / "lr_find.json"
+    curve = LRCurve.from_dict(json.loads(kept.read_text(encoding="utf-8"))["curve"])
+    curve.plot().savefig(folder / "lr_find.png", dpi=120)
 
 
 if __name__ == "__main__":

@@ -1,7 +1,10 @@
 """Pictures are figures of their own, and their absence is one clear line."""
 
+import re
 import sys
+from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
 
@@ -38,3 +41,11 @@ def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'keras_twist\[plots\]'"):
         plots.plot_history(ROWS)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="recipes feed by tf.data")
+def test_every_picture_of_the_readme_is_redrawn(tmp_path):
+    plots._readme_pictures(tmp_path)
+    readme = (Path(__file__).parents[1] / "README.md").read_text()
+    shown = set(re.findall(r"\]\(images/([^)]+)\)", readme))
+    assert shown == {path.name for path in tmp_path.iterdir()}

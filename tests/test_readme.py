@@ -78,6 +78,17 @@ def test_the_twisted_model_trains(tiny_images):
     assert np.isfinite(history.history["loss"]).all()
 
 
+def test_the_learning_rate_is_found_in_ten_lines(small_cifar, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = code_block("runs: lr_find")
+    assert len([line for line in code.splitlines() if line and "import" not in line]) <= 10
+    names = {}
+    exec(code.replace("128", "30"), names)
+    assert (tmp_path / "lr_find.png").stat().st_size > 10_000
+    rate = float(names["model"].optimizer.learning_rate)
+    assert rate == pytest.approx(names["curve"].suggest()) and 1e-6 < rate < 1
+
+
 def test_every_recipe_is_in_the_table():
     from keras_twist.recipes import CIFAR_RECIPES
 

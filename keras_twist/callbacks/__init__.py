@@ -1,6 +1,8 @@
-"""Keras callbacks: learning-rate policies, timing and reporting."""
+"""Keras callbacks: learning-rate policies, timing and reporting; the learning rate finder."""
 
 from keras_twist.callbacks.learning_rate import CyclicLR, FlatCosineLR, OneCycleLR, ScheduleLR
+from keras_twist.callbacks.lr_curve import LRCurve
+from keras_twist.callbacks.lr_finder import lr_find
 from keras_twist.callbacks.reporting import EpochTable, JSONLinesLogger
 from keras_twist.callbacks.stopwatch import Stopwatch
 
@@ -9,7 +11,9 @@ __all__ = [
     "EpochTable",
     "FlatCosineLR",
     "JSONLinesLogger",
+    "LRCurve",
     "OneCycleLR",
     "ScheduleLR",
     "Stopwatch",
+    "lr_find",
 ]

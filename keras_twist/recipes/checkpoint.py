@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_twist.callbacks.model_state import read_variables, state_variables
 from keras_twist.files import partial_file
 from keras_twist.recipes.recipe import RecipeError
 
@@ -33,21 +34,9 @@ class Interrupted(Exception):
         self.folder = folder
 
 
-def state_variables(model):
-    """Everything that a training step reads and writes, each variable once.
-
-    A `.keras` file would not do: it leaves out the seeds of dropout layers and the metrics of an
-    epoch that has begun.
-    """
-    variables = {}
-    for group in (model.variables, model.optimizer.variables, model.metrics_variables):
-        variables.update((id(variable), variable) for variable in group)
-    return list(variables.values())
-
-
 def read_state(model):
     """Copies of all state variables, in the order of `state_variables`."""
-    return [keras.ops.convert_to_numpy(variable).copy() for variable in state_variables(model)]
+    return read_variables(state_variables(model))
 
 
 def write_state(model, values):

@@ -17,6 +17,7 @@ import tyro
 from keras_twist.data import DataError
 from keras_twist.recipes.checkpoint import Interrupted
 from keras_twist.recipes.fit import fit
+from keras_twist.recipes.lr_find import range_test
 from keras_twist.recipes.recipe import Recipe, RecipeError
 
 # Flags of the published scripts, for the fields that hold the same thing here.
@@ -45,6 +46,18 @@ class Options:
     checkpoint_minutes: float = 5.0
     """Time between checkpoints within an epoch."""
 
+    lr_find: bool = False
+    """Instead of training, raise the learning rate from step to step, suggest one, and draw why."""
+
+    lr_find_start: float = 1e-7
+    """First learning rate of --lr_find."""
+
+    lr_find_end: float = 10.0
+    """Last learning rate of --lr_find."""
+
+    lr_find_steps: int = 100
+    """Steps of --lr_find, one batch each."""
+
 
 def main(recipes, about, default, arguments=None):
     """Parse, train, and report in one line; the scripts are nothing more than a call of this.
@@ -63,6 +76,8 @@ def main(recipes, about, default, arguments=None):
     warnings.showwarning = lambda message, *_: sys.stderr.write(f"warning: {message}\n")
     try:
         recipe, options = parse(recipes, about, default, arguments)
+        if options.lr_find:
+            return _find_learning_rate(recipe, options)
         result = fit(
             recipe,
             data_dir=options.data_dir,
@@ -89,6 +104,33 @@ def main(recipes, about, default, arguments=None):
     return 0
 
 
+def _find_learning_rate(recipe, options):
+    """Run the range test and write what it suggests, as a table; the exit code."""
+    curve, folder = range_test(
+        recipe,
+        data_dir=options.data_dir,
+        runs=options.runs,
+        start=options.lr_find_start,
+        end=options.lr_find_end,
+        steps=options.lr_find_steps,
+    )
+    suggestions = curve.suggestions()
+    rows = [("method", "learning_rate", f"{curve.max_factor:g}x")]
+    rows += [(name, f"{r:.3g}", f"{curve.max_factor * r:.3g}") for name, r in suggestions.items()]
+    for name, rate, peak in rows:
+        sys.stdout.write(f"{name:10}{rate:>14}{peak:>12}\n")
+    sys.stdout.write(
+        f"{recipe.name}: {len(curve.losses)} of {curve.steps} steps of batch {recipe.batch_size}, "
+        f"curve and picture in {folder}\n"
+    )
+    if not suggestions:
+        try:
+            curve.suggest()
+        except ValueError as error:  # It says why there is none.
+            raise RecipeError(str(error)) from error
+    return 0
+
+
 def parse(recipes, about, default, arguments):
     """The recipe (None with `--resume`) and the `Options` that the arguments ask for.
 
@@ -108,8 +150,9 @@ def parse(recipes, about, default, arguments):
 
     @dataclasses.dataclass(frozen=True)
     class Command:
-        recipe: tyro.conf.OmitArgPrefixes[Recipe]
-        options: tyro.conf.OmitArgPrefixes[Options]
+        # `--flip False` for the fields, plain `--lr_find` for the options.
+        recipe: tyro.conf.FlagConversionOff[tyro.conf.OmitArgPrefixes[Recipe]]
+        options: tyro.conf.FlagCreatePairsOff[tyro.conf.OmitArgPrefixes[Options]]
 
     description = "Train a recipe: the name of one, then any field to change.\n\n" + "\n\n".join(
         f"{recipe}: {text}" for recipe, text in about.items()
@@ -123,13 +166,14 @@ def parse(recipes, about, default, arguments):
                 description=description,
                 args=flags,
                 default=Command(recipes[name], Options()),
-                config=(tyro.conf.FlagConversionOff,),
                 use_underscores=True,
             )
     except SystemExit as stop:
         if not stop.code:
             raise
         raise RecipeError(_one_line(message.getvalue())) from None
+    if command.options.lr_find and command.options.resume is not None:
+        raise RecipeError("--lr_find tests a recipe from its start: give no --resume.")
     if command.options.resume is None:
         return command.recipe, command.options
     if named or command.recipe != recipes[name]:

@@ -84,23 +84,10 @@ def fit(
     """
     if (recipe is None) == (resume is None):
         raise RecipeError("Give either `recipe` or `resume`: a stopped run brings its own recipe.")
-    recipe = recipe or run_folder.read_recipe(resume)
-    policy = runtime.resolve_precision(recipe.precision)
-    jit_compile = runtime.resolve_xla(recipe.xla)
-    # What `auto` stood for here, so that the run can be resumed or repeated on another machine.
-    recipe = dataclasses.replace(recipe, precision=policy, xla="on" if jit_compile else "off")
-    data = cifar.load(recipe, data_dir)
-    steps_per_epoch = len(data.train[1]) // recipe.batch_size
-    if steps_per_epoch == 0:
-        raise RecipeError(
-            f"Field `batch_size` must not be larger than the training set, {len(data.train[1])}. "
-            f"Received: batch_size={recipe.batch_size}"
-        )
-
-    keras.utils.set_random_seed(recipe.seed)
-    with runtime.precision_policy(policy):
-        model = cifar.build_model(recipe, data)
-        cifar.compile_model(model, recipe, recipe.epochs * steps_per_epoch, jit_compile)
+    recipe, data, model, steps_per_epoch = prepare(
+        recipe or run_folder.read_recipe(resume), data_dir
+    )
+    policy, jit_compile = recipe.precision, recipe.xla == "on"
     _warm_up(model, cifar.training_batches(recipe, data))
 
     folder = run_folder.create(runs, recipe.name) if resume is None else Path(resume)
@@ -152,6 +139,37 @@ def fit(
     summary = {name: value for name, value in vars(result).items() if name != "model"}
     run_folder.write_json(folder / run_folder.RESULT, {**summary, "folder": str(folder)})
     return result
+
+
+def prepare(recipe, data_dir=None):
+    """What a recipe trains: everything up to the first step.
+
+    Args:
+        recipe: A `Recipe`.
+        data_dir: See `keras_twist.data.load_cifar10`.
+
+    Returns:
+        The recipe with what `auto` stands for on this machine, so that a run can be resumed or
+        repeated on another; its data; the compiled model; batches in an epoch.
+
+    Raises:
+        RecipeError: if the recipe does not fit the data or the network.
+    """
+    policy = runtime.resolve_precision(recipe.precision)
+    jit_compile = runtime.resolve_xla(recipe.xla)
+    recipe = dataclasses.replace(recipe, precision=policy, xla="on" if jit_compile else "off")
+    data = cifar.load(recipe, data_dir)
+    steps_per_epoch = len(data.train[1]) // recipe.batch_size
+    if steps_per_epoch == 0:
+        raise RecipeError(
+            f"Field `batch_size` must not be larger than the training set, {len(data.train[1])}. "
+            f"Received: batch_size={recipe.batch_size}"
+        )
+    keras.utils.set_random_seed(recipe.seed)
+    with runtime.precision_policy(policy):
+        model = cifar.build_model(recipe, data)
+        cifar.compile_model(model, recipe, recipe.epochs * steps_per_epoch, jit_compile)
+    return recipe, data, model, steps_per_epoch
 
 
 def _train(model, recipe, data, step, steps_per_epoch, used):

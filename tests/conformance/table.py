@@ -159,7 +159,7 @@ PUBLIC = {
     optimizers: (OPTIMIZERS, ()),
     schedules: (SCHEDULES, ()),
     models: (MODELS | INITIALIZERS, ("whiten",)),
-    callbacks: (CALLBACKS, ()),
+    callbacks: (CALLBACKS, ("LRCurve", "lr_find")),
     ops: (OPS, ()),
     data: (
         TF_DATA,

@@ -47,6 +47,12 @@ def test_resume_brings_its_own_recipe():
     )
 
 
+def test_lr_find_is_a_plain_flag():
+    recipe, options = parsed("davidnet", "--lr_find", "--bs", "128", "--lr_find_steps", "60")
+    assert recipe == dataclasses.replace(CIFAR_RECIPES["davidnet"], batch_size=128)
+    assert options == Options(lr_find=True, lr_find_steps=60)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -60,6 +66,7 @@ def test_resume_brings_its_own_recipe():
         (["--model", "vgg"], "'vgg'.*--model"),
         (["davidnet", "--resume", "x"], "--resume brings its own recipe"),
         (["--resume", "x", "--epochs", "3"], "--resume brings its own recipe"),
+        (["--resume", "x", "--lr_find"], "--lr_find tests a recipe .* give no --resume"),
     ],
 )
 def test_wrong_arguments_get_one_line(arguments, message):

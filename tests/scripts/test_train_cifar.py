@@ -205,3 +205,35 @@ def test_a_full_disk_gets_one_line(tiny_tree, tmp_path):
     assert code == 2
     assert err.splitlines()[-1].startswith("error: ") and "No space left" in err
     assert "Traceback" not in err
+
+
+def test_lr_find_suggests_and_draws_and_does_not_train(tiny_tree, tmp_path):
+    code, out, err = run(
+        tmp_path, *RECIPE, "--data_dir", tiny_tree, "--lr_find", "--lr_find_start", 1e-4,
+        "--batch_size", 30,
+    )  # fmt: skip
+    assert code == 0, err
+    folder = run_folder(tmp_path)
+    assert folder.name.startswith("assignment-lr_find-")
+    assert {path.name for path in folder.iterdir()} == {"lr_find.json", "lr_find.png"}
+    found = json.loads((folder / "lr_find.json").read_text())
+    lines = out.splitlines()
+    assert lines[0].split() == ["method", "learning_rate", "10x"]
+    assert {line.split()[0] for line in lines[1:-1]} == set(found["suggestions"])
+    assert len({len(line) for line in lines[:-1]}) == 1
+    rate = found["suggestions"]["valley"]
+    assert lines[1].split() == ["valley", f"{rate:.3g}", f"{10 * rate:.3g}"]
+    assert lines[-1].startswith("assignment: ") and lines[-1].endswith(
+        f"of 100 steps of batch 30, curve and picture in {folder.relative_to(tmp_path)}"
+    )
+    assert found["recipe"]["batch_size"] == 30 and found["curve"]["learning_rates"][0] == 1e-4
+    assert "Traceback" not in err
+
+
+def test_lr_find_without_a_result_gets_one_line(tiny_tree, tmp_path):
+    arguments = [*RECIPE, "--data_dir", tiny_tree, "--lr_find", "--lr_find_steps", 20]
+    code, out, err = run(tmp_path, *arguments, "--lr_find_start", 1e-9, "--lr_find_end", 1e-8)
+    assert code == 2
+    assert err.splitlines()[-1].startswith("error: The loss never clearly falls")
+    assert "Traceback" not in err and len(out.splitlines()) == 2
+    assert (run_folder(tmp_path) / "lr_find.png").exists()

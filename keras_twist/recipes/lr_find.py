@@ -1,0 +1,63 @@
+"""The learning rate range test of a recipe: with its batches, its precision and its optimizer."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+from keras_twist.callbacks import lr_find
+from keras_twist.recipes import cifar, run_folder, runtime
+from keras_twist.recipes.fit import prepare
+from keras_twist.recipes.recipe import RecipeError
+
+logger = logging.getLogger("keras_twist.recipes")
+
+CURVE, PICTURE = "lr_find.json", "lr_find.png"
+
+
+def range_test(recipe, *, data_dir=None, runs="runs", **options):
+    """Run `keras_twist.callbacks.lr_find` on a recipe, and keep the curve and its picture.
+
+    Writes a folder `<recipe>-lr_find-<time>` with `lr_find.json` (recipe, environment, curve,
+    suggestions) and `lr_find.png`. The recipe's schedule is put aside; all else is the recipe's.
+
+    Args:
+        recipe: A `Recipe`.
+        data_dir: Where the data set lies; see `keras_twist.data.load_cifar10`. Defaults to None.
+        runs: Folder in which the folder is made. Defaults to `"runs"`.
+        **options: `start`, `end`, `steps`, `mode` and the like, for `lr_find`.
+
+    Returns:
+        The `LRCurve`, and the path of the folder.
+
+    Raises:
+        RecipeError: if the recipe or an option cannot be used, or the first loss is not finite.
+        DataError: if the data set cannot be had; like RecipeError a ValueError.
+
+    Example:
+        ```python
+        curve, folder = range_test(CIFAR_RECIPES["davidnet"], steps=60)
+        curve.suggest("valley")
+        ```
+    """
+    recipe, data, model, _ = prepare(recipe, data_dir)
+    folder = run_folder.create(runs, f"{recipe.name}-lr_find")
+    try:
+        curve = lr_find(model, cifar.training_batches(recipe, data), **options)
+    except ValueError as error:
+        folder.rmdir()
+        raise RecipeError(str(error)) from error
+    except KeyboardInterrupt:
+        folder.rmdir()
+        raise
+    content = {
+        "recipe": dataclasses.asdict(recipe),
+        "environment": runtime.describe_environment(recipe.precision, recipe.xla == "on"),
+        "suggestions": curve.suggestions(),
+        "curve": curve.to_dict(),
+    }
+    run_folder.write_json(folder / CURVE, content)
+    try:
+        curve.plot().savefig(Path(folder) / PICTURE, dpi=150)
+    except ModuleNotFoundError as error:
+        logger.warning("No picture: %s", error)
+    return curve, folder
