@@ -5,7 +5,7 @@ import functools
 
 import numpy as np
 
-from keras_twist.callbacks import lr_suggestions
+from keras_twist.callbacks import _lr_suggestions
 
 SKIPPED_AT_THE_END = 5
 
@@ -65,7 +65,7 @@ class LRCurve:
     @functools.cached_property
     def smoothed_losses(self):
         """Exponential moving average of `losses`, corrected for its start from nothing."""
-        return lr_suggestions.smooth(self.losses, self.beta)
+        return _lr_suggestions.smooth(self.losses, self.beta)
 
     @property
     def points_used(self):
@@ -90,14 +90,14 @@ class LRCurve:
             ValueError: if the method is unknown, the points too few, or the loss never falls by
                 more than the batches differ from one another.
         """
-        if method not in lr_suggestions.METHODS:
+        if method not in _lr_suggestions.METHODS:
+            allowed = ", ".join(map(repr, _lr_suggestions.METHODS))
             raise ValueError(
-                f"Argument `method` must be one of {', '.join(map(repr, lr_suggestions.METHODS))}. "
-                f"Received: method={method!r}"
+                f"Argument `method` must be one of {allowed}. Received: method={method!r}"
             )
         used = self.points_used
         rates, smoothed = self.learning_rates[used], self.smoothed_losses[used]
-        needed = lr_suggestions.POINTS_NEEDED[method]
+        needed = _lr_suggestions.POINTS_NEEDED[method]
         if len(rates) < needed:
             raise ValueError(
                 f"The range test leaves {len(rates)} points for method={method!r}, which needs "
@@ -105,7 +105,7 @@ class LRCurve:
                 f"{SKIPPED_AT_THE_END} do not count. Test with more `steps` or, if the loss "
                 f"diverged, from a lower `start`; it was {self.learning_rates[0]:g}."
             )
-        if not lr_suggestions.has_improved(self.losses[used], smoothed):
+        if not _lr_suggestions.has_improved(self.losses[used], smoothed):
             raise ValueError(
                 "The loss never clearly falls in the range test, from "
                 f"{smoothed[0]:.6g} at learning rate {rates[0]:.3g} to at best "
@@ -113,7 +113,7 @@ class LRCurve:
                 "a lower `start` if it rises, a higher `end` if it stays, more `steps` or larger "
                 "batches if it only jitters."
             )
-        return lr_suggestions.METHODS[method](rates, smoothed)
+        return _lr_suggestions.METHODS[method](rates, smoothed)
 
     def suggest_max(self, method="valley"):
         """Peak for a one-cycle schedule, as a float: `max_factor` times `suggest(method)`.
@@ -127,7 +127,7 @@ class LRCurve:
     def suggestions(self):
         """Dict from each method to its learning rate, without those that have none."""
         found = {}
-        for method in lr_suggestions.METHODS:
+        for method in _lr_suggestions.METHODS:
             try:
                 found[method] = self.suggest(method)
             except ValueError:

@@ -8,16 +8,16 @@ import warnings
 import keras
 import numpy as np
 
-from keras_twist.callbacks.lr_curve import LRCurve
-from keras_twist.callbacks.lr_sweep import Sweep
-from keras_twist.callbacks.model_state import restored_attributes
-from keras_twist.callbacks.optimizer_rate import (
-    batches_of_update,
+from keras_twist.callbacks._lr_sweep import Sweep
+from keras_twist.callbacks._optimizers import (
+    batches_per_update,
     holds_number,
     innermost,
     rate_variable,
     variable_scope,
 )
+from keras_twist.callbacks.lr_curve import LRCurve
+from keras_twist.callbacks.model_state import restored_attributes
 
 MODES = ("exp", "linear")
 # Fewer leave nothing between the skipped first tenth and the skipped last five.
@@ -125,7 +125,7 @@ def lr_find(
             rates,
             beta,
             divergence,
-            batches=batches_of_update(model.optimizer),
+            batches=batches_per_update(model.optimizer),
             once=isinstance(data, types.GeneratorType),
         )
         # One epoch after the other until the sweep stops it.

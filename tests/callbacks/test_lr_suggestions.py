@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_twist.callbacks import LRCurve, lr_suggestions
+from keras_twist.callbacks import LRCurve, _lr_suggestions
 
 
 def literal_valley(rates, losses):
@@ -63,9 +63,9 @@ def test_each_rule_is_the_literal_one(points, seed, noise):
     losses = rng.normal() - np.tanh(at) + np.exp(at - 2) + noise * rng.normal(size=points)
     losses = np.round(losses, 2) if seed % 2 else losses  # with and without ties
     rates = np.geomspace(1e-6, 10, points)
-    assert set(LITERAL) == set(lr_suggestions.METHODS)
+    assert set(LITERAL) == set(_lr_suggestions.METHODS)
     for method, literal in LITERAL.items():
-        assert lr_suggestions.METHODS[method](rates, losses) == pytest.approx(
+        assert _lr_suggestions.METHODS[method](rates, losses) == pytest.approx(
             literal(rates, losses), rel=1e-12
         )
 
@@ -73,8 +73,8 @@ def test_each_rule_is_the_literal_one(points, seed, noise):
 def test_smoothing_weighs_what_came_before():
     losses, beta = np.array([5.0, 3.0, 4.0, 1.0]), 0.98
     expected = [np.average(losses[: n + 1], weights=beta ** np.arange(n, -1, -1)) for n in range(4)]
-    np.testing.assert_allclose(lr_suggestions.smooth(losses, beta), expected, rtol=1e-12)
-    np.testing.assert_array_equal(lr_suggestions.smooth(losses, 0.0), losses)
+    np.testing.assert_allclose(_lr_suggestions.smooth(losses, beta), expected, rtol=1e-12)
+    np.testing.assert_array_equal(_lr_suggestions.smooth(losses, 0.0), losses)
 
 
 def curve_of(losses, beta=0.0, **options):
@@ -116,7 +116,7 @@ def test_a_loss_that_is_not_finite_is_no_part_of_it(last):
     losses = np.append(np.linspace(3, 2, 59), last)
     # fastai goes on after NaN, and drops all NaN; after infinity it stops, and drops five points.
     assert curve_of(losses, beta=0.9).points_used == slice(10, 59 if np.isnan(last) else 55)
-    for method in lr_suggestions.METHODS:
+    for method in _lr_suggestions.METHODS:
         assert np.isfinite(curve_of(losses, beta=0.9).suggest(method))
     assert curve_of(np.append(np.linspace(3, 2, 98), last)).points_used == slice(
         10, 95 - (last > 0) * 1
@@ -137,7 +137,7 @@ def test_a_loss_that_is_not_finite_is_no_part_of_it(last):
 )
 def test_without_a_fall_there_is_no_suggestion(losses, seed):
     curve = curve_of(losses(np.random.default_rng(seed)), beta=0.98)
-    for method in lr_suggestions.METHODS:
+    for method in _lr_suggestions.METHODS:
         with pytest.raises(ValueError, match="The loss never clearly falls .*, from .* at best"):
             curve.suggest(method)
     assert curve.suggestions() == {}
@@ -148,7 +148,7 @@ def test_a_fall_within_noise_is_found(seed):
     rng = np.random.default_rng(seed)
     trend = np.interp(np.arange(100), [0, 40, 80, 99], [2.3, 2.2, 1.5, 4.0])
     suggestions = curve_of(trend + 0.1 * rng.normal(size=100), beta=0.98).suggestions()
-    assert set(suggestions) == set(lr_suggestions.METHODS)
+    assert set(suggestions) == set(_lr_suggestions.METHODS)
     assert 1e-4 < suggestions["valley"] < 1
 
 

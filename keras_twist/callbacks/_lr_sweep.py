@@ -5,7 +5,7 @@ import math
 import keras
 
 from keras_twist.callbacks import model_state
-from keras_twist.callbacks.lr_suggestions import smooth
+from keras_twist.callbacks._lr_suggestions import smooth
 
 
 class Sweep(keras.callbacks.Callback):
