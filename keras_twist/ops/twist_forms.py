@@ -51,26 +51,29 @@ def twisted(
     `modulation` holds the last five arguments of `modulate`.
     """
     if form is None:
-        form = _cheapest(inputs, kernel.shape[2], twist_y is None, strides, training)
+        masked = modulation[2] is not None
+        form = _cheapest(inputs, kernel.shape[2], twist_y is None, masked, strides, training)
     if form == "fused":
         return fused(inputs, kernel, twist, field, modulation, padding)
     terms = FORMS[form](inputs, kernel, twist, twist_y, field, strides, groups, padding)
     return modulate(*terms, *modulation)
 
 
-def _cheapest(inputs, channels, shared, strides, training):
+def _cheapest(inputs, channels, shared, masked, strides, training):
     """The rule: at stride 1, sums cost less than convolutions where there are channels enough.
 
-    That is from 64 input channels per group on, and from 32 on where the sums are fused. With few
-    channels adding neighbours costs more than multiplying channels, and at larger strides the
-    sums would be of pixels that are thrown away.
+    That is from 64 input channels per group on, and without a mask while training, where the sums
+    are fused, from 32 on. With few channels adding neighbours costs more than multiplying channels,
+    and at larger strides the sums would be of pixels that are thrown away.
     """
     if tuple(strides) != (1, 1):
         return "separate"
-    # A program for every batch size is right for a training, which has one or two. It would be
-    # wrong for a server, hence `training`, and for images of any size.
+    # A mask wants gradients that take the sums once more, which costs what fusing saves. And a
+    # program for every batch size is right for a training, which has one or two, but not for a
+    # server, hence `training`, nor for images of any size.
     traced = getattr(inputs, "graph", None) is not None and None not in inputs.shape[1:3]
-    if shared and training and channels >= 32 and traced and runs_op_by_op(inputs):
+    fusible = shared and not masked and training and traced and runs_op_by_op(inputs)
+    if fusible and channels >= 32:
         return "fused"
     if channels >= 64:
         return "products" if shared else "differences"
@@ -134,7 +137,7 @@ def products(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, pa
 
 
 def fused(inputs, kernel, twist, field, modulation, padding="same"):
-    """The products, then everything else in one pass, modulation included. TensorFlow only."""
+    """The products, then everything else in one pass. For TensorFlow, and without a mask."""
     (plain,) = convolve(inputs, [kernel], (1, 1), padding)
     values = [_pointwise(inputs, twist[i][None, None]) for i in range(4)]
     x, y = modulation_maps(*ops.shape(plain)[1:3], *modulation, dtype=at_least_float32(plain))
@@ -146,7 +149,6 @@ def fused(inputs, kernel, twist, field, modulation, padding="same"):
         offsets=OFFSETS,
         turned=tuple(_turn(offset, FIELDS[field]) for offset in OFFSETS),
         padding="valid" if padding == "valid" else "same",
-        moving=x.shape[-1] > 1,
     )
 
 

@@ -37,7 +37,7 @@ def runs_op_by_op(tensor):
     return True
 
 
-def combine(plain, values, x, y, offsets, turned, padding, moving):
+def combine(plain, values, x, y, offsets, turned, padding):
     """Returns `plain + x * sum(d(v, o)) + y * sum(d(v, t))`, in one pass over the memory.
 
     d is the `shifted_difference`, the sums run over the values with their offsets and turned
@@ -46,39 +46,25 @@ def combine(plain, values, x, y, offsets, turned, padding, moving):
     Args:
         plain: tensor of shape `(batch, height, width, filters)`.
         values: tensors of that shape; `"valid"` ones are larger by a pixel on every side.
-        x: float32 map that broadcasts to `(height, width, filters)`.
+        x: float32 map of shape `(height, width, 1)`, a constant: it gets no gradient.
         y: likewise.
         offsets: tuple of a pair (row, column) for each value.
         turned: likewise.
         padding: `"same"` or `"valid"`.
-        moving: bool, whether `x` and `y` want a gradient.
 
     Returns:
         A tensor of the shape and dtype of `plain`.
     """
     compiled = functools.partial(_compiled, offsets=offsets, turned=turned, padding=padding)
 
-    def gradient_of_values(upstream, x, y):
-        return compiled(_values_gradient, upstream, x, y)
-
-    # The sums are not kept for the backward pass: reading the values again costs no more than
-    # having written the sums.
     @ops.custom_gradient
-    def with_moving_maps(plain, x, y, *values):
+    def apply(plain, *values):
         def gradient(upstream):
-            maps = compiled(_maps_gradient, upstream, *values)
-            return upstream, *maps, *gradient_of_values(upstream, x, y)
+            return upstream, *compiled(_gradient, upstream, x, y)
 
         return compiled(_combined, plain, x, y, *values), gradient
 
-    @ops.custom_gradient
-    def with_constant_maps(plain, *values):
-        def gradient(upstream):
-            return upstream, *gradient_of_values(upstream, x, y)
-
-        return compiled(_combined, plain, x, y, *values), gradient
-
-    return with_moving_maps(plain, x, y, *values) if moving else with_constant_maps(plain, *values)
+    return apply(plain, *values)
 
 
 def shifted_difference(tensor, offset):
@@ -115,22 +101,18 @@ def _exact(tensor):
     return ops.cast(tensor, at_least_float32(tensor))
 
 
-def _sums(values, offsets, turned, padding):
+def _combined(plain, x, y, *values, offsets, turned, padding):
     values = [_exact(value) for value in values]
     if padding == "same":
         values = [with_border(value) for value in values]
-    return [
+    along_x, along_y = (
         sum(shifted_difference(v, offset) for v, offset in zip(values, chosen, strict=True))
         for chosen in (offsets, turned)
-    ]
-
-
-def _combined(plain, x, y, *values, offsets, turned, padding):
-    along_x, along_y = _sums(values, offsets, turned, padding)
+    )
     return ops.cast(_exact(plain) + x * along_x + y * along_y, plain.dtype)
 
 
-def _values_gradient(upstream, x, y, offsets, turned, padding):
+def _gradient(upstream, x, y, offsets, turned, padding):
     # The transpose of a difference is its negative, whereas automatic differentiation would
     # scatter every slice into an image of zeros.
     width = 2 if padding == "valid" else 1
@@ -139,8 +121,3 @@ def _values_gradient(upstream, x, y, offsets, turned, padding):
         ops.cast(-shifted_difference(of_x, o) - shifted_difference(of_y, t), upstream.dtype)
         for o, t in zip(offsets, turned, strict=True)
     ]
-
-
-def _maps_gradient(upstream, *values, offsets, turned, padding):
-    sums = _sums(values, offsets, turned, padding)
-    return [ops.sum(_exact(upstream) * along, axis=0) for along in sums]
