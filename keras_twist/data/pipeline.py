@@ -5,7 +5,7 @@ import itertools
 import keras
 import numpy as np
 
-from keras_twist.data.augment import Augmentation
+from keras_twist.data.augment import Augmentation, Examples
 
 
 def train_dataset(
@@ -79,6 +79,8 @@ def train_dataset(
         )
 
     fetch, operate = _fetcher(images, labels, num_classes), _operator(augment)
+    by_example = any(isinstance(o, Augmentation) and o.by_example for o in augment)
+    numbers = _numbers(count, seed) if by_example else None
 
     def order(epoch):
         # Negative, so that the order of an epoch never shares a seed with the draws of a step.
@@ -91,7 +93,8 @@ def train_dataset(
     def make_batch(step, indices):
         step_seed = tf.stack([np.int64(seed), step])
         batch, targets = fetch(indices)
-        batch = operate(batch, step_seed)
+        examples = Examples(step // steps, tf.gather(numbers, indices)) if by_example else None
+        batch = operate(batch, step_seed, examples)
         if mix is not None:
             batch, targets = mix(
                 batch, targets, tf.random.experimental.stateless_fold_in(step_seed, -1)
@@ -145,7 +148,7 @@ def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):
 
     def make_batch(indices):
         batch, targets = fetch(indices)
-        return operate(batch, seed=None), targets
+        return operate(batch), targets
 
     indices = tf.data.Dataset.range(len(images)).batch(batch_size)
     return indices.map(make_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -168,12 +171,22 @@ def _fetcher(images, labels, num_classes):
     return fetch
 
 
+def _numbers(count, seed):
+    """One uniform number per image, the same in all epochs."""
+    import tensorflow as tf
+
+    # No step and no epoch has this seed.
+    own_seed = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], "int64"), -2)
+    with tf.device("CPU:0"):
+        return tf.random.stateless_uniform((count,), own_seed, alg="philox")
+
+
 def _operator(operations):
-    """Function `(images, seed) -> images` that runs all operations, compiled as one by XLA."""
+    """Function `(images, seed, examples)` that runs all operations, compiled as one by XLA."""
     import tensorflow as tf
 
     if not operations:
-        return lambda images, seed: images
+        return lambda images, seed=None, examples=None: images
 
     @tf.function(jit_compile=True)
     def apply_all(images, draws):
@@ -182,7 +195,7 @@ def _operator(operations):
             images = apply(images, **drawn)
         return images
 
-    def operate(images, seed):
+    def operate(images, seed=None, examples=None):
         # Numbers are drawn outside of XLA, whose generators give others for the same seed.
         shape = (tf.shape(images)[0], *images.shape[1:])
         number = itertools.count()
@@ -193,10 +206,15 @@ def _operator(operations):
                 shape, draw_seed, low, high, dtype=dtype, alg="philox"
             )
 
-        draws = [
-            operation.draw(uniform, shape) if isinstance(operation, Augmentation) else {}
-            for operation in operations
-        ]
+        draws = []
+        for operation in operations:
+            drawn = {}
+            if isinstance(operation, Augmentation):
+                more = (examples,) if operation.by_example else ()
+                drawn = operation.draw(uniform, shape, *more)
+                if operation.size is not None:
+                    shape = (shape[0], *operation.size, shape[3])
+            draws.append(drawn)
         return apply_all(images, draws)
 
     return operate

@@ -101,6 +101,22 @@ def blur_width(uniform, shape, limits, probability):
     return ops.where(chance(uniform, shape, probability), sigma, ops.zeros_like(sigma))
 
 
+def shifts(uniform, shape, height, width):
+    """`down` and `right` of `ops.geometry.translate`, for largest shares of the sides."""
+    return {
+        name: between(uniform, shape, (-largest, largest)) * ops.cast(side, "float32")
+        for name, largest, side in (("down", height, shape[1]), ("right", width, shape[2]))
+    }
+
+
+def factors(uniform, shape, strengths):
+    """Factors around 1 by name, as far from it as their strength and at least 0."""
+    return {
+        name: between(uniform, shape, (max(0.0, 1.0 - strength), 1.0 + strength))
+        for name, strength in strengths.items()
+    }
+
+
 def _start(uniform, shape, free):
     """Whole numbers from 0 to `free`, which differs from image to image."""
     position = uniform(shape, 0.0, 1.0, "float32") * ops.cast(free + 1, "float32")

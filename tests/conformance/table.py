@@ -45,10 +45,14 @@ class Op:
 
 @dataclasses.dataclass(frozen=True)
 class TFData:
-    """`kind` is where `train_dataset` takes it: "draw" and "function" in `augment`, or "mix"."""
+    """`kind` is where `train_dataset` takes it: "draw" and "function" in `augment`, or "mix".
+
+    `dtype` is what it makes of uint8 images.
+    """
 
     make: Callable
     kind: str = "draw"
+    dtype: str = "uint8"
 
 
 TOP_LEFT = {"top": [0, 1, 3, 2], "left": [2, 0, 1, 4]}
@@ -118,9 +122,24 @@ TF_DATA = {
     "random_pad_crop": TFData(partial(data.random_pad_crop, 2)),
     "random_flip": TFData(data.random_flip),
     "random_cutout": TFData(partial(data.random_cutout, 3, value=7)),
-    "random_erasing": TFData(partial(data.random_erasing, 0.8, (0.1, 0.4), fill=(0.0, 255.0))),
-    "normalize": TFData(partial(data.normalize, [120, 110, 100], [60, 50, 40]), kind="function"),
-    "mixup": TFData(data.mixup, kind="mix"),
+    "random_cutout-clipped": TFData(partial(data.random_cutout, 3, value=7, clip=True)),
+    "random_erasing": TFData(partial(data.random_erasing, 0.8, (0.1, 0.4))),
+    "random_erasing-colors": TFData(
+        partial(data.random_erasing, 0.8, (0.2, 0.4), max_count=3, fill="color", log_aspect=True)
+    ),
+    "alternating_flip": TFData(data.alternating_flip),
+    "random_rotation": TFData(data.random_rotation),
+    "random_translation": TFData(data.random_translation),
+    "random_resized_crop": TFData(data.random_resized_crop),
+    "random_gaussian_blur": TFData(partial(data.random_gaussian_blur, (0.4, 0.9))),
+    "random_color_jitter": TFData(data.random_color_jitter),
+    "gaussian_blur": TFData(partial(data.gaussian_blur, 0.8), "function"),
+    "normalize": TFData(
+        partial(data.normalize, [120, 110, 100], [60, 50, 40]), "function", "float32"
+    ),
+    "mixup": TFData(data.mixup, "mix", "float32"),
+    "mixup-batch": TFData(partial(data.mixup, per_image=False), "mix", "float32"),
+    "cutmix": TFData(data.cutmix, "mix"),
 }
 
 OPS = {
@@ -144,6 +163,6 @@ PUBLIC = {
     ops: (OPS, ()),
     data: (
         TF_DATA,
-        ("Augmentation", "DataError", "eval_dataset", "load_cifar10", "train_dataset"),
+        ("Augmentation", "DataError", "Examples", "eval_dataset", "load_cifar10", "train_dataset"),
     ),
 }
