@@ -1,12 +1,10 @@
 """Blur and changes of colour inside tf.data."""
 
-import math
-
 import keras
 
 from keras_twist.data.augment import Augmentation
 from keras_twist.ops import draws, filters
-from keras_twist.ops.pixels import check_count, check_mode, check_number, check_range
+from keras_twist.ops.pixels import check_mode, check_number, check_range
 
 
 def gaussian_blur(sigma, radius=None, mode="reflect"):
@@ -34,7 +32,7 @@ def gaussian_blur(sigma, radius=None, mode="reflect"):
         `sigma` below 1.8. Differs from it in: see `keras_twist.ops.filters.gaussian_blur`.
     """
     sigma = check_number("sigma", sigma, 0)
-    radius = _radius(radius, sigma)
+    radius = filters.blur_radius(radius, sigma)
     check_mode(mode)
 
     def apply(images):
@@ -67,7 +65,7 @@ def random_gaussian_blur(sigma=(0.0, 1.0), probability=1.0, radius=None, mode="r
     """
     sigma = check_range("sigma", sigma, 0)
     check_number("probability", probability, 0, 1)
-    radius = _radius(radius, sigma[1])
+    radius = filters.blur_radius(radius, sigma[1])
     check_mode(mode)
 
     def draw(uniform, shape):
@@ -115,11 +113,3 @@ def random_color_jitter(brightness=0.2, contrast=0.2, saturation=0.2, value_rang
         return filters.color_jitter(images, brightness, contrast, saturation, value_range)
 
     return Augmentation(draw, apply)
-
-
-def _radius(radius, sigma):
-    """The radius that is given, or three standard deviations."""
-    if radius is None:
-        return max(1, math.ceil(3 * sigma))
-    check_count("radius", radius)
-    return radius

@@ -4,6 +4,8 @@ They calculate in float32 (float64 for float64 images); integer images come back
 strength zero the pixels come back bit for bit.
 """
 
+import math
+
 import keras
 from keras import ops
 
@@ -66,6 +68,14 @@ def gaussian_blur(images, sigma, radius, mode="reflect", value=0):
     for axis in (1, 2):
         blurred = _smooth(blurred, kernel, radius, axis, mode, value, images.dtype)
     return restore(blurred, images.dtype)
+
+
+def blur_radius(radius, sigma):
+    """The radius that is given, checked, or three of the largest standard deviations."""
+    if radius is None:
+        return max(1, math.ceil(3 * sigma))
+    check_count("radius", radius)
+    return radius
 
 
 def _smooth(images, kernel, radius, axis, mode, value, image_dtype):

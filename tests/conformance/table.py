@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 import keras
+import numpy as np
 
 from keras_twist import callbacks, data, layers, models, ops, optimizers, schedules
 
@@ -56,6 +57,13 @@ class TFData:
 
 
 TOP_LEFT = {"top": [0, 1, 3, 2], "left": [2, 0, 1, 4]}
+TWO_RECTANGLES = {
+    "top": [[0, 5], [2, 1], [3, 0], [6, 6]],
+    "left": [[1, 0], [4, 4], [0, 2], [5, 0]],
+    "height": [[2, 3], [0, 4], [8, 1], [2, 2]],
+    "width": [[3, 2], [5, 0], [1, 6], [3, 3]],
+}
+NOISE = np.random.default_rng(0).uniform(size=(BATCH, 8, 8, 3)).astype("float32")
 OUT = (4,)
 IN_OUT = (3, 3, 3, 4)
 
@@ -83,6 +91,33 @@ LAYERS = {
         draws={"horizontal": [True, True, False, False], "vertical": [True, False, True, False]},
     ),
     "Cutout": Layer(partial(layers.Cutout, size=3, seed=1), draws=TOP_LEFT),
+    "Cutout-clipped": Layer(partial(layers.Cutout, size=3, clip=True, seed=1), draws=TOP_LEFT),
+    "RandomErasing": Layer(
+        partial(layers.RandomErasing, 0.8, max_count=2, seed=1),
+        draws={**TWO_RECTANGLES, "noise": NOISE},
+    ),
+    "RandomErasing-colors": Layer(
+        partial(layers.RandomErasing, 0.8, max_count=2, fill="color", seed=1),
+        draws={**TWO_RECTANGLES, "noise": NOISE[:, :2, None, :1]},
+    ),
+    "RandomRotation": Layer(
+        partial(layers.RandomRotation, 30, seed=1), draws={"degrees": [10.0, -25.0, 0.0, 3.0]}
+    ),
+    "RandomTranslation": Layer(
+        partial(layers.RandomTranslation, 0.2, 0.2, "reflect", seed=1),
+        draws={"down": [1.0, 0.0, -1.25, 0.5], "right": [0.0, 2.0, 0.75, -1.5]},
+    ),
+    "RandomGaussianBlur": Layer(
+        partial(layers.RandomGaussianBlur, seed=1), draws={"sigma": [0.0, 0.3, 0.6, 1.0]}
+    ),
+    "RandomColorJitter": Layer(
+        partial(layers.RandomColorJitter, seed=1),
+        draws={
+            "brightness": [1.0, 0.8, 1.2, 1.1],
+            "contrast": [1.1, 1.0, 0.8, 1.2],
+            "saturation": [0.8, 1.2, 1.0, 0.9],
+        },
+    ),
 }
 
 # Each takes a learning rate and what every Keras optimizer takes. The pulls of Lookahead come at
