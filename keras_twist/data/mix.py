@@ -135,6 +135,11 @@ def _distributions(images, labels, num_classes):
             f"Received: images.shape={tuple(images.shape)}"
         )
     labels = keras.ops.convert_to_tensor(labels)
+    if None not in (labels.shape[0], images.shape[0]) and labels.shape[0] != images.shape[0]:
+        raise ValueError(
+            "Argument `labels` must hold one for each image. "
+            f"Received: labels={labels.shape[0]}, images={images.shape[0]}"
+        )
     integers = not keras.backend.is_float_dtype(labels.dtype)
     if num_classes is not None and integers and len(labels.shape) == 1:
         return keras.ops.one_hot(labels, num_classes, dtype="float32")
@@ -149,5 +154,5 @@ def _distributions(images, labels, num_classes):
 
 
 def _check_alpha(alpha):
-    if not alpha > 0 or not np.isfinite(alpha):
+    if not isinstance(alpha, int | float | np.number) or not 0 < alpha < np.inf:
         raise ValueError(f"Argument `alpha` must be positive. Received: alpha={alpha}")

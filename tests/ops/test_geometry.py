@@ -112,6 +112,8 @@ def test_crop_resize_is_crop_then_resize(size, dtype):
 
 @pytest.mark.parametrize("dtype", ["uint8", "int32", "float32", "float16", "float64"])
 def test_nothing_moved_is_nothing_changed(dtype):
+    if dtype == "float64" and keras.backend.backend() == "jax":
+        pytest.skip("JAX has float64 only where it is switched on")
     images, zero = random_images(dtype=dtype), np.zeros(5)
     sides = np.full(5, 6), np.full(5, 9)
     for found in (
