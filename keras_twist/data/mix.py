@@ -4,6 +4,8 @@ Label smoothing is not done here: the loss does it, after mixing, by
 `keras.losses.CategoricalCrossentropy(from_logits=True, label_smoothing=0.1)`.
 """
 
+import functools
+
 import keras
 import numpy as np
 
@@ -44,11 +46,7 @@ def mixup(alpha=0.2, per_image=True, num_classes=None):
         labels = _distributions(images, labels, num_classes)
         count = keras.ops.shape(images)[0]
         weight = keras.ops.broadcast_to(_beta(alpha, count if per_image else 1, seed), (count,))
-        images = keras.ops.cast(images, "float32")
-        return (
-            image_ops.blend(images, _partners(images), weight),
-            image_ops.blend(labels, _partners(labels), weight),
-        )
+        return _compiled(_blend)(images, labels, weight)
 
     return apply
 
@@ -103,11 +101,7 @@ def cutmix(alpha=1.0, per_image=True, num_classes=None):
             )
             box[start], box[length] = centre - pixels // 2, pixels
         box = {name: keras.ops.broadcast_to(draw, (batch,)) for name, draw in box.items()}
-        share = rectangle_share(**box, image_height=height, image_width=width)
-        return (
-            image_ops.erase(images, **box, fill=_partners(images)),
-            image_ops.blend(labels, _partners(labels), 1 - share),
-        )
+        return _compiled(_paste)(images, labels, box)
 
     return apply
 
@@ -120,6 +114,31 @@ def _beta(alpha, count, seed):
     # smallest normal float keeps 0 / 0 out when a small alpha rounds both down to zero.
     gamma = tf.random.stateless_gamma([2, count], seed, alpha=alpha) + np.finfo("float32").tiny
     return gamma[0] / (gamma[0] + gamma[1])
+
+
+@functools.cache
+def _compiled(function):
+    """The function as one loop made by XLA, outside of which the numbers must be drawn."""
+    import tensorflow as tf
+
+    return tf.function(function, jit_compile=True)
+
+
+def _blend(images, labels, weight):
+    images = keras.ops.cast(images, "float32")
+    return (
+        image_ops.blend(images, _partners(images), weight),
+        image_ops.blend(labels, _partners(labels), weight),
+    )
+
+
+def _paste(images, labels, box):
+    _, height, width, _ = keras.ops.shape(images)
+    share = rectangle_share(**box, image_height=height, image_width=width)
+    return (
+        image_ops.erase(images, **box, fill=_partners(images)),
+        image_ops.blend(labels, _partners(labels), 1 - share),
+    )
 
 
 def _partners(tensor):

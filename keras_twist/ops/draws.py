@@ -64,17 +64,10 @@ def erasing(uniform, shape, probability, area, aspect, max_count, log_aspect, fi
         "width": columns,
     }
     if isinstance(fill, str):
-        draws["noise"] = noise(uniform, NOISE_SHAPES[fill](tuple(shape), max_count), fill)
+        seeds = fill in ("pixel", "normal")
+        limits = (0, 2**31 - 1, "int32") if seeds else (0.0, 1.0, "float32")
+        draws["noise"] = uniform(NOISE_SHAPES[fill](tuple(shape), max_count), *limits)
     return draws
-
-
-def noise(uniform, shape, fill):
-    """Random numbers in `[0, 1)`, or standard normal ones, made by Box and Muller's transform."""
-    first = uniform(shape, 0.0, 1.0, "float32")
-    if fill != "normal":
-        return first
-    second = uniform(shape, 0.0, 1.0, "float32")
-    return ops.sqrt(-2 * ops.log(1 - first)) * ops.cos(2 * math.pi * second)
 
 
 def resized_crop_box(uniform, shape, scale, ratio):

@@ -63,7 +63,7 @@ TWO_RECTANGLES = {
     "height": [[2, 3], [0, 4], [8, 1], [2, 2]],
     "width": [[3, 2], [5, 0], [1, 6], [3, 3]],
 }
-NOISE = np.random.default_rng(0).uniform(size=(BATCH, 8, 8, 3)).astype("float32")
+COLORS = np.random.default_rng(0).uniform(size=(BATCH, 2, 1, 1, 3)).astype("float32")
 OUT = (4,)
 IN_OUT = (3, 3, 3, 4)
 
@@ -94,11 +94,11 @@ LAYERS = {
     "Cutout-clipped": Layer(partial(layers.Cutout, size=3, clip=True, seed=1), draws=TOP_LEFT),
     "RandomErasing": Layer(
         partial(layers.RandomErasing, 0.8, max_count=2, seed=1),
-        draws={**TWO_RECTANGLES, "noise": NOISE},
+        draws={**TWO_RECTANGLES, "noise": [5, 6, 7, 8]},
     ),
     "RandomErasing-colors": Layer(
         partial(layers.RandomErasing, 0.8, max_count=2, fill="color", seed=1),
-        draws={**TWO_RECTANGLES, "noise": NOISE[:, :2, None, :1]},
+        draws={**TWO_RECTANGLES, "noise": COLORS},
     ),
     "RandomRotation": Layer(
         partial(layers.RandomRotation, 30, seed=1), draws={"degrees": [10.0, -25.0, 0.0, 3.0]}

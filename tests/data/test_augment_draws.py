@@ -93,9 +93,17 @@ def test_erasing_counts_aspects_and_noise():
         assert 0.17 * 3600 < area.min() and area.max() <= 0.2 * 3600 + 1  # sides rounded down
     aspect = np.log((draws["height"] / np.maximum(draws["width"], 1))[rectangles == 1, 0])
     assert abs(aspect.mean()) < 0.15 and 1.2 < aspect.max() < 1.5  # log 4 = 1.39
-    noise = draws["noise"]
+    assert_uniform(draws["noise"], 0, 2**31 - 1)
+
+
+def test_normal_noise_is_standard_normal():
+    images = np.zeros((COUNT, 8, 8, 1), "float32")
+    whole = {name: np.full((COUNT, 1), n) for name, n in (("top", 0), ("left", 0))}
+    whole |= {name: np.full((COUNT, 1), 8) for name in ("height", "width")}
+    operation = data.random_erasing(fill="normal")
+    noise = operation.apply(images, **whole, noise=np.arange(COUNT)).numpy()
     assert abs(noise.mean()) < 0.01 and abs(noise.std() - 1) < 0.01
-    assert abs((np.abs(noise) < 1).mean() - 0.6827) < 0.002
+    assert abs((np.abs(noise) < 1).mean() - 0.6827) < 0.005
 
 
 @pytest.mark.parametrize(("fill", "shape"), [("color", (3, 1, 1, 3)), ("value", (3, 1, 1, 1))])
