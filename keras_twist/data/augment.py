@@ -2,7 +2,7 @@
 
 Every draw is stateless: the seed that the pipeline hands in, made of (seed, step), decides it
 alone. That is what makes a pipeline reproducible with any number of threads and lets it go on in
-the middle of an epoch after a restart. Every draw is per image.
+the middle of an epoch after a restart. Draws are per image.
 """
 
 from collections.abc import Callable
@@ -19,18 +19,20 @@ class Augmentation(NamedTuple):
     Attributes:
         draw: `draw(uniform, shape)` returns the random numbers by name. `shape` is
             `(batch, height, width, channels)`; `uniform(shape, low, high, dtype)` gives stateless
-            random numbers, new ones at each call. With `by_example` there is a third argument, an
-            `Examples`.
+            random numbers, new ones at each call. With `by_example`, an `Examples` follows.
         apply: `apply(images, **draws)` returns the images.
         size: Height and width of what `apply` returns where it is another than before, otherwise
-            None. Defaults to None.
+            None.
         by_example: Whether the draw depends on which images these are. Defaults to False.
+        alone: Whether it is compiled by itself: an operation that calculates much for a pixel would
+            do so again in each operation behind it. Defaults to False.
     """
 
     draw: Callable
     apply: Callable
     size: tuple | None = None
     by_example: bool = False
+    alone: bool = False
 
 
 class Examples(NamedTuple):
@@ -93,8 +95,7 @@ def random_flip():
 def alternating_flip():
     """Mirror a random half of the images in the first epoch, and the other half in the next.
 
-    A random flip shows an image twice the same way round in half of all pairs of epochs; this one
-    never does, so that two epochs show all there is to see.
+    So two epochs show all there is to see, where a random flip repeats half of it.
 
     Returns:
         An `Augmentation` for `train_dataset`; any dtype, value range kept.
@@ -124,8 +125,7 @@ def random_cutout(size=8, value=0.0, clip=False):
         value: What is written, in the units the images have at this place of the pipeline: 0 is
             the mean colour after `normalize`, black before it. Defaults to 0.0.
         clip: False keeps the square wholly inside the image. True lets its centre be any pixel and
-            clips it at the border, so that squares near the border are smaller and pixels there
-            are hit as often as others. Defaults to False.
+            clips it at the border, so that squares near the border are smaller. Defaults to False.
 
     Returns:
         An `Augmentation` for `train_dataset`; any dtype.
@@ -221,7 +221,7 @@ def random_erasing(
     def apply(images, **drawn):
         return erasing.erase_rectangles(images, **drawn, fill=fill, value_range=value_range)
 
-    return Augmentation(draw, apply)
+    return Augmentation(draw, apply, alone=True)
 
 
 def normalize(mean, std):

@@ -74,7 +74,7 @@ def random_gaussian_blur(sigma=(0.0, 1.0), probability=1.0, radius=None, mode="r
     def apply(images, sigma):
         return filters.gaussian_blur(images, sigma, radius, mode)
 
-    return Augmentation(draw, apply)
+    return Augmentation(draw, apply, alone=True)
 
 
 def random_color_jitter(brightness=0.2, contrast=0.2, saturation=0.2, value_range=None):

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 
 from keras_twist.data.augment import Augmentation, Examples
+from keras_twist.data.loops import compile_operations
 
 
 def train_dataset(
@@ -182,18 +183,13 @@ def _numbers(count, seed):
 
 
 def _operator(operations):
-    """Function `(images, seed, examples)` that runs all operations, compiled as one by XLA."""
+    """Function `(images, seed, examples)` that draws for all operations and runs them."""
     import tensorflow as tf
 
     if not operations:
         return lambda images, seed=None, examples=None: images
 
-    @tf.function(jit_compile=True)
-    def apply_all(images, draws):
-        for operation, drawn in zip(operations, draws, strict=True):
-            apply = operation.apply if isinstance(operation, Augmentation) else operation
-            images = apply(images, **drawn)
-        return images
+    apply_all = compile_operations(operations)
 
     def operate(images, seed=None, examples=None):
         # Numbers are drawn outside of XLA, whose generators give others for the same seed.

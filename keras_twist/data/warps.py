@@ -37,7 +37,7 @@ def random_rotation(degrees=15.0, mode="constant", value=0):
     def apply(images, degrees):
         return geometry.rotate(images, degrees, mode, value)
 
-    return Augmentation(draw, apply)
+    return Augmentation(draw, apply, alone=True)
 
 
 def random_translation(height=0.1, width=0.1, mode="constant", value=0):
@@ -72,7 +72,7 @@ def random_translation(height=0.1, width=0.1, mode="constant", value=0):
     def apply(images, down, right):
         return geometry.translate(images, down, right, mode, value)
 
-    return Augmentation(draw, apply)
+    return Augmentation(draw, apply, alone=True)
 
 
 def random_resized_crop(size=None, scale=(0.35, 1.0), ratio=(3 / 4, 4 / 3)):
@@ -111,4 +111,4 @@ def random_resized_crop(size=None, scale=(0.35, 1.0), ratio=(3 / 4, 4 / 3)):
         own_size = new_size or tuple(images.shape[1:3])
         return geometry.crop_resize(images, top, left, height, width, own_size)
 
-    return Augmentation(draw, apply, size=new_size)
+    return Augmentation(draw, apply, size=new_size, alone=True)
