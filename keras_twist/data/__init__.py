@@ -2,6 +2,8 @@
 
 from keras_twist.data.augment import (
     Augmentation,
+    Examples,
+    alternating_flip,
     normalize,
     random_cutout,
     random_erasing,
@@ -10,8 +12,10 @@ from keras_twist.data.augment import (
 )
 from keras_twist.data.cifar import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, load_cifar10
 from keras_twist.data.errors import DataError
-from keras_twist.data.mix import mixup
+from keras_twist.data.filters import gaussian_blur, random_color_jitter, random_gaussian_blur
+from keras_twist.data.mix import cutmix, mixup
 from keras_twist.data.pipeline import eval_dataset, train_dataset
+from keras_twist.data.warps import random_resized_crop, random_rotation, random_translation
 
 __all__ = [
     "Augmentation",
@@ -19,13 +23,22 @@ __all__ = [
     "CIFAR10_MEAN",
     "CIFAR10_STD",
     "DataError",
+    "Examples",
+    "alternating_flip",
+    "cutmix",
     "eval_dataset",
+    "gaussian_blur",
     "load_cifar10",
     "mixup",
     "normalize",
+    "random_color_jitter",
     "random_cutout",
     "random_erasing",
     "random_flip",
+    "random_gaussian_blur",
     "random_pad_crop",
+    "random_resized_crop",
+    "random_rotation",
+    "random_translation",
     "train_dataset",
 ]

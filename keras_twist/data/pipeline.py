@@ -5,7 +5,8 @@ import itertools
 import keras
 import numpy as np
 
-from keras_twist.data.augment import Augmentation
+from keras_twist.data.augment import Augmentation, Examples
+from keras_twist.data.loops import compile_operations
 
 
 def train_dataset(
@@ -79,6 +80,8 @@ def train_dataset(
         )
 
     fetch, operate = _fetcher(images, labels, num_classes), _operator(augment)
+    by_example = any(isinstance(o, Augmentation) and o.by_example for o in augment)
+    numbers = _numbers(count, seed) if by_example else None
 
     def order(epoch):
         # Negative, so that the order of an epoch never shares a seed with the draws of a step.
@@ -91,7 +94,8 @@ def train_dataset(
     def make_batch(step, indices):
         step_seed = tf.stack([np.int64(seed), step])
         batch, targets = fetch(indices)
-        batch = operate(batch, step_seed)
+        examples = Examples(step // steps, tf.gather(numbers, indices)) if by_example else None
+        batch = operate(batch, step_seed, examples)
         if mix is not None:
             batch, targets = mix(
                 batch, targets, tf.random.experimental.stateless_fold_in(step_seed, -1)
@@ -145,7 +149,7 @@ def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):
 
     def make_batch(indices):
         batch, targets = fetch(indices)
-        return operate(batch, seed=None), targets
+        return operate(batch), targets
 
     indices = tf.data.Dataset.range(len(images)).batch(batch_size)
     return indices.map(make_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -168,21 +172,26 @@ def _fetcher(images, labels, num_classes):
     return fetch
 
 
+def _numbers(count, seed):
+    """One uniform number per image, the same in all epochs."""
+    import tensorflow as tf
+
+    # No step and no epoch has this seed.
+    own_seed = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], "int64"), -2)
+    with tf.device("CPU:0"):
+        return tf.random.stateless_uniform((count,), own_seed, alg="philox")
+
+
 def _operator(operations):
-    """Function `(images, seed) -> images` that runs all operations, compiled as one by XLA."""
+    """Function `(images, seed, examples)` that draws for all operations and runs them."""
     import tensorflow as tf
 
     if not operations:
-        return lambda images, seed: images
+        return lambda images, seed=None, examples=None: images
 
-    @tf.function(jit_compile=True)
-    def apply_all(images, draws):
-        for operation, drawn in zip(operations, draws, strict=True):
-            apply = operation.apply if isinstance(operation, Augmentation) else operation
-            images = apply(images, **drawn)
-        return images
+    apply_all = compile_operations(operations)
 
-    def operate(images, seed):
+    def operate(images, seed=None, examples=None):
         # Numbers are drawn outside of XLA, whose generators give others for the same seed.
         shape = (tf.shape(images)[0], *images.shape[1:])
         number = itertools.count()
@@ -193,10 +202,15 @@ def _operator(operations):
                 shape, draw_seed, low, high, dtype=dtype, alg="philox"
             )
 
-        draws = [
-            operation.draw(uniform, shape) if isinstance(operation, Augmentation) else {}
-            for operation in operations
-        ]
+        draws = []
+        for operation in operations:
+            drawn = {}
+            if isinstance(operation, Augmentation):
+                more = (examples,) if operation.by_example else ()
+                drawn = operation.draw(uniform, shape, *more)
+                if operation.size is not None:
+                    shape = (shape[0], *operation.size, shape[3])
+            draws.append(drawn)
         return apply_all(images, draws)
 
     return operate

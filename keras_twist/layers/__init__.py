@@ -4,6 +4,9 @@ from keras_twist.layers.augmentation import Cutout, RandomFlip, RandomPadCrop
 from keras_twist.layers.bias import Bias
 from keras_twist.layers.blur_pool import MaxBlurPool2D
 from keras_twist.layers.mish import Mish
+from keras_twist.layers.random_erasing import RandomErasing
+from keras_twist.layers.random_filters import RandomColorJitter, RandomGaussianBlur
+from keras_twist.layers.random_warps import RandomRotation, RandomTranslation
 from keras_twist.layers.simple_self_attention import SimpleSelfAttention
 from keras_twist.layers.twist_layer import TWIST_VARIANTS, TwistLayer
 
@@ -12,8 +15,13 @@ __all__ = [
     "Cutout",
     "MaxBlurPool2D",
     "Mish",
+    "RandomColorJitter",
+    "RandomErasing",
     "RandomFlip",
+    "RandomGaussianBlur",
     "RandomPadCrop",
+    "RandomRotation",
+    "RandomTranslation",
     "SimpleSelfAttention",
     "TWIST_VARIANTS",
     "TwistLayer",

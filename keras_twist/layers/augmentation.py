@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_twist.arguments import check_integer
+from keras_twist.ops import draws
 from keras_twist.ops import image as image_ops
 
 
@@ -53,13 +54,10 @@ class RandomImageLayer(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}
 
-    def _integers(self, batch, low, high):
-        return keras.random.randint((batch,), low, high, dtype="int32", seed=self.seed_generator)
-
-    def _chance(self, batch, probability):
-        return keras.random.uniform((batch,), dtype="float32", seed=self.seed_generator) < (
-            probability
-        )
+    def uniform(self, shape, low, high, dtype):
+        """The source of random numbers that `keras_twist.ops.draws` takes."""
+        draw = keras.random.randint if dtype == "int32" else keras.random.uniform
+        return draw(shape, low, high, dtype=dtype, seed=self.seed_generator)
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -71,7 +69,8 @@ class RandomPadCrop(RandomImageLayer):
 
     Args:
         padding: Pixels added to each side. Defaults to 4.
-        mode: `"reflect"`, `"edge"` or `"constant"` (zeros). Defaults to `"reflect"`.
+        mode: `"reflect"`, `"edge"` or `"constant"`. Defaults to `"reflect"`.
+        value: The constant, a number or one number per channel. Defaults to 0.
         seed: Integer, or None for a random one. Defaults to None.
         **kwargs: What `keras.layers.Layer` takes.
 
@@ -94,21 +93,22 @@ class RandomPadCrop(RandomImageLayer):
         nothing.
     """
 
-    def __init__(self, padding=4, mode="reflect", seed=None, **kwargs):
+    def __init__(self, padding=4, mode="reflect", value=0, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
         image_ops.check_padding(padding, mode)
         self.padding = int(padding)
         self.mode = mode
+        self.value = value
 
     def draw(self, shape):
-        offsets = (self._integers(shape[0], 0, 2 * self.padding + 1) for _ in range(2))
-        return dict(zip(("top", "left"), offsets, strict=True))
+        return draws.pad_crop_corner(self.uniform, shape, self.padding)
 
     def apply(self, images, top, left):
-        return image_ops.pad_crop(images, top, left, self.padding, self.mode)
+        return image_ops.pad_crop(images, top, left, self.padding, self.mode, self.value)
 
     def get_config(self):
-        return {**super().get_config(), "padding": self.padding, "mode": self.mode}
+        own = {"padding": self.padding, "mode": self.mode, "value": self.value}
+        return {**super().get_config(), **own}
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -152,7 +152,7 @@ class RandomFlip(RandomImageLayer):
         self.mode = mode
 
     def draw(self, shape):
-        return {direction: self._chance(shape[0], 0.5) for direction in self.mode.split("_and_")}
+        return {way: draws.chance(self.uniform, shape) for way in self.mode.split("_and_")}
 
     def apply(self, images, horizontal=None, vertical=None):
         if horizontal is not None:
@@ -167,12 +167,14 @@ class RandomFlip(RandomImageLayer):
 
 @keras.saving.register_keras_serializable(package="keras_twist")
 class Cutout(RandomImageLayer):
-    """Overwrites one square of every image, wholly inside it.
+    """Overwrites one square of every image.
 
     Args:
         size: Side of the square in pixels. Defaults to 8.
         value: What is written, in the units of the input: a number, or one per channel. 0 is the
             mean colour after normalisation, black before it. Defaults to 0.0.
+        clip: False keeps the square wholly inside the image. True lets its centre be any pixel and
+            clips it at the border. Defaults to False.
         seed: Integer, or None for a random one. Defaults to None.
         **kwargs: What `keras.layers.Layer` takes.
 
@@ -191,14 +193,16 @@ class Cutout(RandomImageLayer):
         384.0
 
     Reference:
-        `Cutout` of [cifar10-fast](https://github.com/davidcpage/cifar10-fast). Differs from it in:
-        nothing. The [paper](https://arxiv.org/abs/1708.04552) lets squares reach over the border.
+        `Cutout` of [cifar10-fast](https://github.com/davidcpage/cifar10-fast); with `clip=True`,
+        that of the [paper](https://arxiv.org/abs/1708.04552). Differs from it in: an odd size is
+        kept, which the paper's code rounds down to the next even one.
     """
 
-    def __init__(self, size=8, value=0.0, seed=None, **kwargs):
+    def __init__(self, size=8, value=0.0, clip=False, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
         self.size = check_integer("size", size, at_least=1)
         self.value = value
+        self.clip = clip
 
     def build(self, input_shape):
         super().build(input_shape)
@@ -210,14 +214,11 @@ class Cutout(RandomImageLayer):
                 )
 
     def draw(self, shape):
-        batch, height, width, _ = shape
-        return {
-            "top": self._integers(batch, 0, height - self.size + 1),
-            "left": self._integers(batch, 0, width - self.size + 1),
-        }
+        return draws.square_corner(self.uniform, shape, self.size, self.clip)
 
     def apply(self, images, top, left):
         return image_ops.erase(images, top, left, self.size, self.size, self.value)
 
     def get_config(self):
-        return {**super().get_config(), "size": self.size, "value": self.value}
+        own = {"size": self.size, "value": self.value, "clip": self.clip}
+        return {**super().get_config(), **own}

@@ -6,12 +6,17 @@ it says otherwise. Who draws the numbers: `keras_twist.data` inside tf.data, and
 `keras_twist.layers` inside a model.
 """
 
-import keras
 from keras import ops
 
 from keras_twist.arguments import check_integer
-
-PADDING_MODES = ("reflect", "edge", "constant")
+from keras_twist.ops.pixels import (
+    as_images,
+    check_float,
+    check_mode,
+    fill_value,
+    per_image,
+    take_pixels,
+)
 
 
 def pad_crop(images, top, left, padding=4, mode="reflect", value=0):
@@ -48,30 +53,18 @@ def pad_crop(images, top, left, padding=4, mode="reflect", value=0):
         [cifar10-fast](https://github.com/davidcpage/cifar10-fast). Differs from it in: nothing.
     """
     check_padding(padding, mode)
-    images = ops.convert_to_tensor(images)
-    batch, height, width, channels = ops.shape(images)
+    images = as_images(images)
+    _, height, width, _ = ops.shape(images)
     for name, size in (("height", height), ("width", width)):
         if mode == "reflect" and isinstance(size, int) and size <= padding:
             raise ValueError(
                 f"Argument `padding` must be smaller than the image's {name} when mode='reflect'. "
                 f"Received: padding={padding}, {name}={size}"
             )
-    rows = ops.expand_dims(ops.cast(top, "int32") - padding, 1) + ops.arange(height, dtype="int32")
-    columns = ops.expand_dims(ops.cast(left, "int32") - padding, 1) + ops.arange(
-        width, dtype="int32"
-    )
-    inside = ops.logical_and(
-        ops.expand_dims(ops.logical_and(rows >= 0, rows < height), 2),
-        ops.expand_dims(ops.logical_and(columns >= 0, columns < width), 1),
-    )
-    rows, columns = _into_range(rows, height, mode), _into_range(columns, width, mode)
-    first = ops.expand_dims(ops.arange(batch, dtype="int32") * (height * width), (1, 2))
-    pixels = first + ops.expand_dims(rows * width, 2) + ops.expand_dims(columns, 1)
-    flat = ops.reshape(images, (batch * height * width, channels))
-    window = ops.take(flat, pixels, axis=0)
-    if mode == "constant":
-        window = ops.where(ops.expand_dims(inside, -1), window, _fill(value, images.dtype))
-    return window
+    top, left = (ops.reshape(ops.cast(start, "int32"), (-1, 1, 1)) for start in (top, left))
+    rows = top - padding + ops.expand_dims(ops.arange(height, dtype="int32"), 1)
+    columns = left - padding + ops.arange(width, dtype="int32")
+    return take_pixels(images, rows, columns, mode, value)
 
 
 def flip_horizontal(images, flip):
@@ -128,6 +121,9 @@ def erase(images, top, left, height, width, fill=0):
     Returns:
         Tensor of the shape and dtype of `images`.
 
+    Raises:
+        ValueError: if plain numbers in `fill` do not fit into integer images.
+
     Example:
         >>> images = np.ones((1, 2, 3, 1), "float32")
         >>> ops.convert_to_numpy(erase(images, [0], [1], 1, 2))[0, :, :, 0]
@@ -138,7 +134,7 @@ def erase(images, top, left, height, width, fill=0):
         [Cutout](https://arxiv.org/abs/1708.04552),
         [Random erasing](https://arxiv.org/abs/1708.04896).
     """
-    images = ops.convert_to_tensor(images)
+    images = as_images(images)
     _, image_height, image_width, _ = ops.shape(images)
 
     def covered(start, length, size):
@@ -151,7 +147,7 @@ def erase(images, top, left, height, width, fill=0):
         ops.expand_dims(covered(top, height, image_height), 2),
         ops.expand_dims(covered(left, width, image_width), 1),
     )
-    return ops.where(ops.expand_dims(rectangle, -1), _fill(fill, images.dtype), images)
+    return ops.where(ops.expand_dims(rectangle, -1), fill_value(fill, images.dtype, "fill"), images)
 
 
 def normalize(images, mean, std, dtype="float32"):
@@ -166,13 +162,17 @@ def normalize(images, mean, std, dtype="float32"):
     Returns:
         Tensor of the shape of `images`, computed in float32 and cast to `dtype`.
 
+    Raises:
+        ValueError: if `dtype` is not a float type.
+
     Example:
         >>> images = np.full((1, 1, 1, 3), 255, "uint8")
         >>> ops.convert_to_numpy(normalize(images, [55, 155, 255], [100, 50, 1])).ravel()
         array([2., 2., 0.], dtype=float32)
     """
+    check_float("dtype", dtype)
     mean, std = (ops.convert_to_tensor(value, "float32") for value in (mean, std))
-    return ops.cast((ops.cast(images, "float32") - mean) / std, dtype)
+    return ops.cast((ops.cast(as_images(images), "float32") - mean) / std, dtype)
 
 
 def blend(first, second, weight):
@@ -186,6 +186,9 @@ def blend(first, second, weight):
     Returns:
         Tensor of the shape and dtype of `first`.
 
+    Raises:
+        ValueError: if `first` holds integers, which cannot hold what lies between them.
+
     Example:
         >>> ops.convert_to_numpy(blend(np.ones((1, 2)), np.zeros((1, 2)), np.array([0.75])))
         array([[0.75, 0.75]])
@@ -194,6 +197,7 @@ def blend(first, second, weight):
         [mixup](https://arxiv.org/abs/1710.09412).
     """
     first = ops.convert_to_tensor(first)
+    check_float("first", first.dtype)
     weight = ops.cast(weight, first.dtype)
     weight = ops.reshape(weight, (-1,) + (1,) * (len(first.shape) - 1))
     return weight * first + (1 - weight) * ops.cast(second, first.dtype)
@@ -202,25 +206,9 @@ def blend(first, second, weight):
 def check_padding(padding, mode):
     """Raise `ValueError` unless `pad_crop` can work with these two arguments."""
     check_integer("padding", padding, at_least=0)
-    if mode not in PADDING_MODES:
-        raise ValueError(f"Argument `mode` must be one of {PADDING_MODES}. Received: mode={mode!r}")
-
-
-def _into_range(index, size, mode):
-    """Positions outside `[0, size)` moved to the pixel that the padding rule copies."""
-    if mode == "reflect":
-        index = ops.abs(index)
-        index = (size - 1) - ops.abs((size - 1) - index)
-    return ops.clip(index, 0, size - 1)
+    check_mode(mode)
 
 
 def _flip(images, flip, axis):
-    images = ops.convert_to_tensor(images)
-    flip = ops.reshape(ops.cast(flip, "bool"), (-1, 1, 1, 1))
-    return ops.where(flip, ops.flip(images, axis=axis), images)
-
-
-def _fill(value, dtype):
-    if not keras.backend.is_float_dtype(dtype) and isinstance(value, float):
-        value = round(value)
-    return ops.cast(ops.convert_to_tensor(value), dtype)
+    images = as_images(images)
+    return ops.where(per_image(flip, "bool"), ops.flip(images, axis=axis), images)

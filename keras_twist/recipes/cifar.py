@@ -135,7 +135,7 @@ def training_batches(recipe, data, initial_step=0):
         operations.append(augment.random_flip())
     if recipe.erasing:
         # Before normalisation, so in the units of the pixels.
-        operations.append(augment.random_erasing(recipe.erasing, fill=(0.0, 255.0)))
+        operations.append(augment.random_erasing(recipe.erasing, value_range=(0.0, 255.0)))
     operations.append(normalization())
     if recipe.cutout:
         operations.append(augment.random_cutout(recipe.cutout))

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 import keras
+import numpy as np
 
 from keras_twist import callbacks, data, layers, models, ops, optimizers, schedules
 
@@ -45,13 +46,24 @@ class Op:
 
 @dataclasses.dataclass(frozen=True)
 class TFData:
-    """`kind` is where `train_dataset` takes it: "draw" and "function" in `augment`, or "mix"."""
+    """`kind` is where `train_dataset` takes it: "draw" and "function" in `augment`, or "mix".
+
+    `dtype` is what it makes of uint8 images.
+    """
 
     make: Callable
     kind: str = "draw"
+    dtype: str = "uint8"
 
 
 TOP_LEFT = {"top": [0, 1, 3, 2], "left": [2, 0, 1, 4]}
+TWO_RECTANGLES = {
+    "top": [[0, 5], [2, 1], [3, 0], [6, 6]],
+    "left": [[1, 0], [4, 4], [0, 2], [5, 0]],
+    "height": [[2, 3], [0, 4], [8, 1], [2, 2]],
+    "width": [[3, 2], [5, 0], [1, 6], [3, 3]],
+}
+COLORS = np.random.default_rng(0).uniform(size=(BATCH, 2, 1, 1, 3)).astype("float32")
 OUT = (4,)
 IN_OUT = (3, 3, 3, 4)
 
@@ -79,6 +91,33 @@ LAYERS = {
         draws={"horizontal": [True, True, False, False], "vertical": [True, False, True, False]},
     ),
     "Cutout": Layer(partial(layers.Cutout, size=3, seed=1), draws=TOP_LEFT),
+    "Cutout-clipped": Layer(partial(layers.Cutout, size=3, clip=True, seed=1), draws=TOP_LEFT),
+    "RandomErasing": Layer(
+        partial(layers.RandomErasing, 0.8, max_count=2, seed=1),
+        draws={**TWO_RECTANGLES, "noise": [5, 6, 7, 8]},
+    ),
+    "RandomErasing-colors": Layer(
+        partial(layers.RandomErasing, 0.8, max_count=2, fill="color", seed=1),
+        draws={**TWO_RECTANGLES, "noise": COLORS},
+    ),
+    "RandomRotation": Layer(
+        partial(layers.RandomRotation, 30, seed=1), draws={"degrees": [10.0, -25.0, 0.0, 3.0]}
+    ),
+    "RandomTranslation": Layer(
+        partial(layers.RandomTranslation, 0.2, 0.2, "reflect", seed=1),
+        draws={"down": [1.0, 0.0, -1.25, 0.5], "right": [0.0, 2.0, 0.75, -1.5]},
+    ),
+    "RandomGaussianBlur": Layer(
+        partial(layers.RandomGaussianBlur, seed=1), draws={"sigma": [0.0, 0.3, 0.6, 1.0]}
+    ),
+    "RandomColorJitter": Layer(
+        partial(layers.RandomColorJitter, seed=1),
+        draws={
+            "brightness": [1.0, 0.8, 1.2, 1.1],
+            "contrast": [1.1, 1.0, 0.8, 1.2],
+            "saturation": [0.8, 1.2, 1.0, 0.9],
+        },
+    ),
 }
 
 # Each takes a learning rate and what every Keras optimizer takes. The pulls of Lookahead come at
@@ -137,9 +176,24 @@ TF_DATA = {
     "random_pad_crop": TFData(partial(data.random_pad_crop, 2)),
     "random_flip": TFData(data.random_flip),
     "random_cutout": TFData(partial(data.random_cutout, 3, value=7)),
-    "random_erasing": TFData(partial(data.random_erasing, 0.8, (0.1, 0.4), fill=(0.0, 255.0))),
-    "normalize": TFData(partial(data.normalize, [120, 110, 100], [60, 50, 40]), kind="function"),
-    "mixup": TFData(data.mixup, kind="mix"),
+    "random_cutout-clipped": TFData(partial(data.random_cutout, 3, value=7, clip=True)),
+    "random_erasing": TFData(partial(data.random_erasing, 0.8, (0.1, 0.4))),
+    "random_erasing-colors": TFData(
+        partial(data.random_erasing, 0.8, (0.2, 0.4), max_count=3, fill="color", log_aspect=True)
+    ),
+    "alternating_flip": TFData(data.alternating_flip),
+    "random_rotation": TFData(data.random_rotation),
+    "random_translation": TFData(data.random_translation),
+    "random_resized_crop": TFData(data.random_resized_crop),
+    "random_gaussian_blur": TFData(partial(data.random_gaussian_blur, (0.4, 0.9))),
+    "random_color_jitter": TFData(data.random_color_jitter),
+    "gaussian_blur": TFData(partial(data.gaussian_blur, 0.8), "function"),
+    "normalize": TFData(
+        partial(data.normalize, [120, 110, 100], [60, 50, 40]), "function", "float32"
+    ),
+    "mixup": TFData(data.mixup, "mix", "float32"),
+    "mixup-batch": TFData(partial(data.mixup, per_image=False), "mix", "float32"),
+    "cutmix": TFData(data.cutmix, "mix"),
 }
 
 OPS = {
@@ -163,6 +217,6 @@ PUBLIC = {
     ops: (OPS, ()),
     data: (
         TF_DATA,
-        ("Augmentation", "DataError", "eval_dataset", "load_cifar10", "train_dataset"),
+        ("Augmentation", "DataError", "Examples", "eval_dataset", "load_cifar10", "train_dataset"),
     ),
 }

@@ -166,6 +166,8 @@ def test_random_layers_do_the_same_in_tf_data(row, dtype):
     by_hand = layer.apply(ops.convert_to_tensor(x), **row.draws)
     dataset = tf.data.Dataset.from_tensor_slices(x).batch(BATCH)
     (inside,) = dataset.map(lambda x: layer.apply(x, **row.draws))
-    np.testing.assert_array_equal(to_numpy(inside), to_numpy(by_hand))
+    # Within the rounding of float32 where a graph reorders sums; bit for bit after rounding.
+    tolerance = 0 if dtype == "uint8" else 1e-5 * np.abs(to_numpy(by_hand)).max()
+    np.testing.assert_allclose(to_numpy(inside), to_numpy(by_hand), rtol=0, atol=tolerance)
     (drawn,) = dataset.map(lambda x: layer(x, training=True))
     assert dtype_of(drawn) == dtype_of(by_hand) == dtype

@@ -21,7 +21,7 @@ def one_batch(operation, images, seed=0, **options):
 
 def test_erasing_follows_its_definition():
     images = np.full((3000, 20, 30, 1), 255, "uint8")
-    out = one_batch(data.random_erasing(0.5, (0.1, 0.3), (0.5, 2.0), fill=(0.0, 200.0)), images)
+    out = one_batch(data.random_erasing(0.5, (0.1, 0.3), (0.5, 2.0), value_range=(0, 200)), images)
     erased = (out != 255)[..., 0]
     touched = erased.any(axis=(1, 2))
     assert abs(touched.mean() - 0.5) < 0.04  # a standard deviation of 0.009
@@ -40,7 +40,7 @@ def test_erasing_follows_its_definition():
 def test_erasing_with_probability_zero_and_one():
     images = np.full((64, 16, 16, 3), 255, "uint8")
     np.testing.assert_array_equal(one_batch(data.random_erasing(0.0), images), images)
-    out = one_batch(data.random_erasing(1.0, area=(0.2, 0.2), fill=(0.0, 100.0)), images)
+    out = one_batch(data.random_erasing(1.0, area=(0.2, 0.2), value_range=(0, 100)), images)
     assert (out != 255).any(axis=(1, 2, 3)).all()
 
 
@@ -73,7 +73,7 @@ def test_two_seeds_differ_and_one_repeats():
         (lambda: data.random_erasing(1.5), "`probability`.*1.5"),
         (lambda: data.random_erasing(area=(0.5, 0.1)), "`area`"),
         (lambda: data.random_erasing(aspect=(0.0, 1.0)), "`aspect`"),
-        (lambda: data.random_erasing(fill=(1.0, 1.0)), "`fill`"),
+        (lambda: data.random_erasing(value_range=(1.0, 0.0)), "`value_range`"),
         (lambda: data.normalize([0.0], [0.0]), "`std`"),
         (
             lambda: one_batch(data.random_cutout(9), np.zeros((2, 8, 8, 3), "uint8")),

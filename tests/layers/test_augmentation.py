@@ -5,12 +5,26 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_twist.layers import Cutout, RandomFlip, RandomPadCrop
+from keras_twist.layers import (
+    Cutout,
+    RandomColorJitter,
+    RandomErasing,
+    RandomFlip,
+    RandomGaussianBlur,
+    RandomPadCrop,
+    RandomRotation,
+    RandomTranslation,
+)
 
 LAYERS = [
     lambda: RandomPadCrop(padding=2, seed=1),
     lambda: RandomFlip("horizontal_and_vertical", seed=1),
     lambda: Cutout(size=3, seed=1),
+    lambda: RandomErasing(max_count=2, seed=1),
+    lambda: RandomRotation(seed=1),
+    lambda: RandomTranslation(seed=1),
+    lambda: RandomGaussianBlur(radius=1, seed=1),
+    lambda: RandomColorJitter(seed=1),
 ]
 
 
@@ -45,6 +59,26 @@ def test_cutout_is_a_whole_square_anywhere():
     assert (out == 0).any(axis=0).all()
 
 
+def test_clipped_cutout_has_its_centre_anywhere():
+    out = ops.convert_to_numpy(Cutout(size=4, clip=True, seed=0)(ramp(2000)))
+    areas = (out == 0).sum(axis=(1, 2, 3))
+    assert distinct(out) == 64
+    assert np.unique(areas).tolist() == [4, 6, 8, 9, 12, 16]
+
+
+@pytest.mark.parametrize("probability", [0.0, 0.3, 1.0])
+def test_erases_as_many_images_as_it_says(probability):
+    layer = RandomErasing(probability, area=(0.1, 0.3), fill=0.0, seed=0)
+    erased = (ops.convert_to_numpy(layer(ramp(2000))) == 0).any(axis=(1, 2, 3)).mean()
+    assert abs(erased - probability) < (0.05 if 0 < probability < 1 else 1e-9)
+
+
+def test_every_image_has_its_own_draw():
+    for make in LAYERS[3:]:
+        out = make()(ramp(100), training=True)
+        assert distinct(out) > 40
+
+
 @pytest.mark.parametrize("jit_compile", [False, True])
 def test_augments_inside_a_compiled_step(jit_compile):
     if jit_compile and keras.backend.backend() == "torch":
@@ -69,6 +103,19 @@ def test_augments_inside_a_compiled_step(jit_compile):
         (lambda: RandomPadCrop(mode="wrap"), "`mode`.*wrap"),
         (lambda: RandomFlip("diagonal"), "`mode`.*diagonal"),
         (lambda: Cutout(size=0), "`size`.*0"),
+        (lambda: RandomErasing(probability=2), "`probability`.*2"),
+        (lambda: RandomErasing(area=(0.5, 1.5)), "`area`.*1.5"),
+        (lambda: RandomErasing(aspect=(0, 1)), "`aspect`"),
+        (lambda: RandomErasing(max_count=1.5), "`max_count`.*1.5"),
+        (lambda: RandomErasing(fill="mean"), "`fill`.*mean"),
+        (lambda: RandomErasing(1.0, fill=(1.0, 2.0))(ramp(1)), "`fill`.*channels=1"),
+        (lambda: RandomRotation(degrees=181), "`degrees`.*181"),
+        (lambda: RandomRotation(mode="wrap"), "`mode`.*wrap"),
+        (lambda: RandomTranslation(height=-0.1), "`height`.*-0.1"),
+        (lambda: RandomGaussianBlur(sigma=(1.0, 0.5)), "`sigma`"),
+        (lambda: RandomGaussianBlur(sigma=(0.0, 3.0))(ramp(1)), "`radius`.*radius=9"),
+        (lambda: RandomColorJitter(saturation=-1.0), "`saturation`.*-1.0"),
+        (lambda: RandomErasing()(np.zeros((8, 8, 3))), r"shape \(batch, height, width, channels\)"),
         (lambda: Cutout(size=9)(ramp(1)), "`size`.*size=9, height=8"),
         (lambda: RandomFlip()(np.zeros((8, 8, 3))), r"shape \(batch, height, width, channels\)"),
     ],

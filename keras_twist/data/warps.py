@@ -1,0 +1,114 @@
+"""Random rotation, translation and resized crops inside tf.data."""
+
+from keras_twist.data.augment import Augmentation
+from keras_twist.ops import draws, geometry
+from keras_twist.ops.pixels import check_mode, check_number, check_range
+
+
+def random_rotation(degrees=15.0, mode="constant", value=0):
+    """Turn each image around its middle by an angle drawn uniformly.
+
+    Args:
+        degrees: Largest angle to either side, in `[0, 180]`. Defaults to 15.0.
+        mode: What turns in from outside: `"constant"`, `"edge"` or `"reflect"`. Defaults to
+            `"constant"`.
+        value: The constant, a number or one number per channel, in the units the images have at
+            this place of the pipeline. Defaults to 0.
+
+    Returns:
+        An `Augmentation` for `train_dataset`; any dtype, value range kept.
+
+    Raises:
+        ValueError: if `degrees` is out of range or `mode` is unknown.
+
+    Example:
+        >>> augment = (random_rotation(15, mode="reflect"),)
+
+    Reference:
+        `Affine(rotate=(-15, 15))` of [imgaug](https://github.com/aleju/imgaug). Differs from it in:
+        see `keras_twist.ops.geometry.rotate`.
+    """
+    check_number("degrees", degrees, 0, 180)
+    check_mode(mode)
+
+    def draw(uniform, shape):
+        return {"degrees": draws.between(uniform, shape, (-degrees, degrees))}
+
+    def apply(images, degrees):
+        return geometry.rotate(images, degrees, mode, value)
+
+    return Augmentation(draw, apply, alone=True)
+
+
+def random_translation(height=0.1, width=0.1, mode="constant", value=0):
+    """Shift each image by parts of its sides drawn uniformly, also by parts of a pixel.
+
+    `random_pad_crop` shifts by whole pixels, which keeps images sharp.
+
+    Args:
+        height: Largest shift up or down as a share of the height, in `[0, 1]`. Defaults to 0.1.
+        width: Largest shift left or right as a share of the width. Defaults to 0.1.
+        mode: What moves in from outside: `"constant"`, `"edge"` or `"reflect"`. Defaults to
+            `"constant"`.
+        value: The constant, a number or one number per channel, in the units the images have at
+            this place of the pipeline. Defaults to 0.
+
+    Returns:
+        An `Augmentation` for `train_dataset`; any dtype, value range kept.
+
+    Raises:
+        ValueError: if a share is out of range or `mode` is unknown.
+
+    Example:
+        >>> augment = (random_translation(0.125, 0.125, mode="edge"),)
+    """
+    check_number("height", height, 0, 1)
+    check_number("width", width, 0, 1)
+    check_mode(mode)
+
+    def draw(uniform, shape):
+        return draws.shifts(uniform, shape, height, width)
+
+    def apply(images, down, right):
+        return geometry.translate(images, down, right, mode, value)
+
+    return Augmentation(draw, apply, alone=True)
+
+
+def random_resized_crop(size=None, scale=(0.35, 1.0), ratio=(3 / 4, 4 / 3)):
+    """Cut a random box out of each image and stretch it to one size.
+
+    Args:
+        size: Height and width of the result, one integer for both or a pair. None for those of the
+            input. Defaults to None.
+        scale: Smallest and largest area of the box as a share of the image's, in `(0, 1]`, drawn
+            uniformly. Defaults to `(0.35, 1.0)`.
+        ratio: Smallest and largest width over height, whose logarithm is drawn uniformly. Defaults
+            to `(3 / 4, 4 / 3)`.
+
+    Returns:
+        An `Augmentation` for `train_dataset`; any dtype, value range kept.
+
+    Raises:
+        ValueError: if `size` is not positive or a range is empty or out of bounds.
+
+    Example:
+        >>> augment = (random_resized_crop(128, scale=(0.35, 1.0)),)
+
+    Reference:
+        `RandomResizedCrop` of [fastai](https://docs.fast.ai/vision.augment.html) and torchvision.
+        Differs from it in: a box that does not fit is shortened to the image's side, where they
+        draw again up to ten times; large boxes are not smoothed before they shrink.
+    """
+    scale = check_range("scale", scale, 0, 1, strict=True)
+    ratio = check_range("ratio", ratio, 0, strict=True)
+    new_size = None if size is None else geometry.check_size(size)
+
+    def draw(uniform, shape):
+        return draws.resized_crop_box(uniform, shape, scale, ratio)
+
+    def apply(images, top, left, height, width):
+        own_size = new_size or tuple(images.shape[1:3])
+        return geometry.crop_resize(images, top, left, height, width, own_size)
+
+    return Augmentation(draw, apply, size=new_size, alone=True)
