@@ -11,7 +11,9 @@ from keras_twist.data.augment import (
 from keras_twist.data.cifar import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, load_cifar10
 from keras_twist.data.errors import DataError
 from keras_twist.data.mix import mixup
+from keras_twist.data.mixup_generator import MixupGenerator
 from keras_twist.data.pipeline import eval_dataset, train_dataset
+from keras_twist.data.random_eraser import get_random_eraser
 
 __all__ = [
     "Augmentation",
@@ -19,7 +21,9 @@ __all__ = [
     "CIFAR10_MEAN",
     "CIFAR10_STD",
     "DataError",
+    "MixupGenerator",
     "eval_dataset",
+    "get_random_eraser",
     "load_cifar10",
     "mixup",
     "normalize",

@@ -144,6 +144,14 @@ PUBLIC = {
     ops: (OPS, ()),
     data: (
         TF_DATA,
-        ("Augmentation", "DataError", "eval_dataset", "load_cifar10", "train_dataset"),
+        (
+            "Augmentation",
+            "DataError",
+            "MixupGenerator",
+            "eval_dataset",
+            "get_random_eraser",
+            "load_cifar10",
+            "train_dataset",
+        ),
     ),
 }
