@@ -10,6 +10,7 @@ from keras_twist.data.augment import (
 )
 from keras_twist.data.cifar import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, load_cifar10
 from keras_twist.data.errors import DataError
+from keras_twist.data.imgaug import PythonAugmentation, from_imgaug
 from keras_twist.data.mix import mixup
 from keras_twist.data.mixup_generator import MixupGenerator
 from keras_twist.data.pipeline import eval_dataset, train_dataset
@@ -22,7 +23,9 @@ __all__ = [
     "CIFAR10_STD",
     "DataError",
     "MixupGenerator",
+    "PythonAugmentation",
     "eval_dataset",
+    "from_imgaug",
     "get_random_eraser",
     "load_cifar10",
     "mixup",

@@ -5,7 +5,7 @@ import itertools
 import keras
 import numpy as np
 
-from keras_twist.data.augment import Augmentation
+from keras_twist.data.operator import is_random, make_operator
 
 
 def train_dataset(
@@ -32,8 +32,8 @@ def train_dataset(
         labels: Integer array of shape `(n,)`.
         batch_size: Images per batch.
         augment: Tuple of what is done to a batch, in order: `Augmentation`s such as
-            `random_pad_crop()`, and plain functions of the images, such as `normalize(mean, std)`.
-            Defaults to `()`.
+            `random_pad_crop()`, what `from_imgaug()` returns, and plain functions of the images,
+            such as `normalize(mean, std)`. Defaults to `()`.
         mix: What `mixup()` returns, applied last, or None. Needs `num_classes`. Defaults to None.
         seed: Integer. Defaults to 0.
         num_classes: If given, labels come as one-hot float32 of shape `(batch, num_classes)`;
@@ -78,7 +78,7 @@ def train_dataset(
             f"Received: initial_step={initial_step}, repeat={repeat}"
         )
 
-    fetch, operate = _fetcher(images, labels, num_classes), _operator(augment)
+    fetch, operate = _fetcher(images, labels, num_classes), make_operator(augment)
 
     def order(epoch):
         # Negative, so that the order of an epoch never shares a seed with the draws of a step.
@@ -88,6 +88,7 @@ def train_dataset(
         batches = tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size, drop_remainder)
         return batches.enumerate(start=epoch * steps)
 
+    @tf.autograph.experimental.do_not_convert
     def make_batch(step, indices):
         step_seed = tf.stack([np.int64(seed), step])
         batch, targets = fetch(indices)
@@ -137,11 +138,11 @@ def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):
     import tensorflow as tf
 
     images, labels = _check_arrays(images, labels, batch_size, num_classes)
-    if any(isinstance(operation, Augmentation) for operation in transform):
+    if any(map(is_random, transform)):
         raise ValueError(
             "Argument `transform` must not hold random operations: evaluation is exact."
         )
-    fetch, operate = _fetcher(images, labels, num_classes), _operator(transform)
+    fetch, operate = _fetcher(images, labels, num_classes), make_operator(transform)
 
     def make_batch(indices):
         batch, targets = fetch(indices)
@@ -166,40 +167,6 @@ def _fetcher(images, labels, num_classes):
         return tf.gather(images, indices), targets
 
     return fetch
-
-
-def _operator(operations):
-    """Function `(images, seed) -> images` that runs all operations, compiled as one by XLA."""
-    import tensorflow as tf
-
-    if not operations:
-        return lambda images, seed: images
-
-    @tf.function(jit_compile=True)
-    def apply_all(images, draws):
-        for operation, drawn in zip(operations, draws, strict=True):
-            apply = operation.apply if isinstance(operation, Augmentation) else operation
-            images = apply(images, **drawn)
-        return images
-
-    def operate(images, seed):
-        # Numbers are drawn outside of XLA, whose generators give others for the same seed.
-        shape = (tf.shape(images)[0], *images.shape[1:])
-        number = itertools.count()
-
-        def uniform(shape, low, high, dtype):
-            draw_seed = tf.random.experimental.stateless_fold_in(seed, next(number))
-            return tf.random.stateless_uniform(
-                shape, draw_seed, low, high, dtype=dtype, alg="philox"
-            )
-
-        draws = [
-            operation.draw(uniform, shape) if isinstance(operation, Augmentation) else {}
-            for operation in operations
-        ]
-        return apply_all(images, draws)
-
-    return operate
 
 
 def _check_arrays(images, labels, batch_size, num_classes):

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 import keras
+import numpy as np
 
 from keras_twist import callbacks, data, layers, models, ops, optimizers, schedules
 
@@ -45,7 +46,8 @@ class Op:
 
 @dataclasses.dataclass(frozen=True)
 class TFData:
-    """`kind` is where `train_dataset` takes it: "draw" and "function" in `augment`, or "mix"."""
+    """`kind` is where `train_dataset` takes it: "draw", "function" and "python" in `augment`,
+    or "mix"."""
 
     make: Callable
     kind: str = "draw"
@@ -114,12 +116,18 @@ CALLBACKS = {
     "Stopwatch": lambda folder: callbacks.Stopwatch(batch_size=4),
 }
 
+
+def _add_noise(image, seed):
+    return image // 2 + np.random.default_rng(seed).integers(0, 99, image.shape).astype("uint8")
+
+
 TF_DATA = {
     "random_pad_crop": TFData(partial(data.random_pad_crop, 2)),
     "random_flip": TFData(data.random_flip),
     "random_cutout": TFData(partial(data.random_cutout, 3, value=7)),
     "random_erasing": TFData(partial(data.random_erasing, 0.8, (0.1, 0.4), fill=(0.0, 255.0))),
     "normalize": TFData(partial(data.normalize, [120, 110, 100], [60, 50, 40]), kind="function"),
+    "from_imgaug": TFData(lambda: data.from_imgaug(_add_noise), kind="python"),
     "mixup": TFData(data.mixup, kind="mix"),
 }
 
@@ -148,6 +156,7 @@ PUBLIC = {
             "Augmentation",
             "DataError",
             "MixupGenerator",
+            "PythonAugmentation",
             "eval_dataset",
             "get_random_eraser",
             "load_cifar10",

@@ -36,11 +36,15 @@ def test_pipeline_equals_by_hand_for_the_same_draws(row):
         assert not np.array_equal(to_numpy(found), to_numpy(images))
     elif row.kind == "function":
         found, expected = batch((operation,))[0], operation(images)
+    elif row.kind == "python":
+        seeds = []
+        batch((data.PythonAugmentation(lambda images, seed: seeds.append(seed) or images),))
+        found, expected = batch((operation,))[0], operation.run(images.numpy(), seeds[-1])
     else:
         seed, _ = batch(mix=lambda images, labels, seed: (seed, labels))
         (found, targets), (expected, labels) = batch(mix=operation), operation(images, labels, seed)
         np.testing.assert_allclose(to_numpy(targets), to_numpy(labels), atol=1e-6)
-    dtype = "uint8" if row.kind == "draw" else "float32"
+    dtype = "uint8" if row.kind in ("draw", "python") else "float32"
     for tensor in (found, expected):
         assert keras.backend.standardize_dtype(tensor.dtype) == dtype
     np.testing.assert_allclose(to_numpy(found), to_numpy(expected), rtol=1e-6, atol=1e-4)
