@@ -1,9 +1,10 @@
-"""A tuple of operations as one function of a batch: drawn outside of XLA, compiled by it."""
+"""A tuple of operations on a batch of images: drawn outside of XLA, compiled by it."""
 
 import itertools
 
 import numpy as np
 
+from keras_twist.data import noise
 from keras_twist.data.augment import Augmentation
 from keras_twist.data.imgaug import PythonAugmentation
 
@@ -13,70 +14,76 @@ def is_random(operation):
     return isinstance(operation, (Augmentation, PythonAugmentation))
 
 
-def make_operator(operations):
-    """Function `(images, seed) -> images` that runs all operations in order.
+class Operator:
+    """Runs operations in order; what they draw can be made at one place and used at another.
 
     Neighbours are compiled by XLA as one function. A `PythonAugmentation` divides them: it is
     called as Python code, between two such functions.
 
     Args:
         operations: Tuple of `Augmentation`s, `PythonAugmentation`s and plain functions of images.
-
-    Returns:
-        Function of a tensor of images, whose shape is known but for the batch, and a seed, an
-        int64 tensor of shape (2,), which may be None if nothing is drawn. Tracing it raises the
-        errors of operations that cannot work on such images.
     """
-    stages = []
-    for by_python, group in itertools.groupby(
-        operations, lambda operation: isinstance(operation, PythonAugmentation)
-    ):
-        if by_python:
-            stages.extend((_call_python(operation), [operation]) for operation in group)
-        else:
-            group = list(group)
-            stages.append((_compile(group), group))
 
-    def operate(images, seed):
+    def __init__(self, operations):
+        self.operations = tuple(operations)
+        self._stages = []
+        for by_python, group in itertools.groupby(
+            self.operations, lambda operation: isinstance(operation, PythonAugmentation)
+        ):
+            if by_python:
+                self._stages.extend((_call_python(operation), 1) for operation in group)
+            else:
+                group = tuple(group)
+                self._stages.append((_compile(group), len(group)))
+
+    def draw(self, shape, seed):
+        """What the operations draw for a batch.
+
+        Args:
+            shape: `(batch, height, width, channels)` of the images, of which the first may be a
+                tensor.
+            seed: int64 tensor of shape (2,).
+
+        Returns:
+            Tuple with a dict of tensors for each operation.
+        """
+        import tensorflow as tf
+
         number = itertools.count()
-        for apply, group in stages:
-            images = apply(images, draw(group, images, seed, number))
+
+        def new_seed():
+            return tf.random.experimental.stateless_fold_in(seed, next(number))
+
+        # Outside of XLA, whose generators give other numbers for the same seed.
+        def uniform(shape, low, high, dtype):
+            if dtype == "float32" and np.prod(shape[1:]) >= noise.MANY:
+                key = tf.random.stateless_uniform((2,), new_seed(), None, None, "int32", "philox")
+                return noise.uniform(key, shape) * (high - low) + low
+            return tf.random.stateless_uniform(
+                shape, new_seed(), low, high, dtype=dtype, alg="philox"
+            )
+
+        drawn = []
+        for operation in self.operations:
+            if isinstance(operation, Augmentation):
+                drawn.append(operation.draw(uniform, shape))
+            else:
+                drawn.append({"seed": new_seed()} if is_random(operation) else {})
+        return tuple(drawn)
+
+    def apply(self, images, draws):
+        """The images after all operations.
+
+        Args:
+            images: Tensor of images, whose shape is known but for the batch. Tracing this raises
+                the errors of operations that cannot work on such images.
+            draws: What `draw` returned.
+        """
+        done = 0
+        for apply, count in self._stages:
+            images = apply(images, draws[done : done + count])
+            done += count
         return images
-
-    return operate
-
-
-def draw(operations, images, seed, number):
-    """What operations draw for a batch, by name, in a list of dicts.
-
-    Numbers are drawn outside of XLA, whose generators give others for the same seed.
-
-    Args:
-        operations: List of operations.
-        images: Tensor of images.
-        seed: int64 tensor of shape (2,).
-        number: Iterator of integers, one for each draw from this seed.
-
-    Returns:
-        List of dicts of tensors.
-    """
-    import tensorflow as tf
-
-    shape = (tf.shape(images)[0], *images.shape[1:])
-
-    def new_seed():
-        return tf.random.experimental.stateless_fold_in(seed, next(number))
-
-    def uniform(shape, low, high, dtype):
-        return tf.random.stateless_uniform(shape, new_seed(), low, high, dtype=dtype, alg="philox")
-
-    drawn = []
-    for operation in operations:
-        if isinstance(operation, Augmentation):
-            drawn.append(operation.draw(uniform, shape))
-        else:
-            drawn.append({"seed": new_seed()} if is_random(operation) else {})
-    return drawn
 
 
 def _compile(operations):
