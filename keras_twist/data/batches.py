@@ -53,9 +53,17 @@ class Batches:
         shuffled = tf.random.experimental.stateless_shuffle(
             tf.range(self.count, dtype="int64"), seed=tf.stack([self.seed, -1 - epoch])
         )
-        batches = tf.data.Dataset.from_tensor_slices(shuffled)
-        batches = batches.batch(self.batch_size, self.drop_remainder)
-        return batches.enumerate(start=epoch * self.steps)
+
+        def take(number):
+            start = number * self.batch_size
+            indices = shuffled[start : start + self.batch_size]
+            if self.drop_remainder:
+                indices = tf.ensure_shape(indices, (self.batch_size,))
+            return epoch * self.steps + number, indices
+
+        # Whole batches at once: `.batch()` would handle every index as an element of its own, which
+        # costs as much as gathering the image.
+        return tf.data.Dataset.range(self.steps).map(take)
 
     def endless_order(self, initial_step):
         """The same for all epochs from a step on; what lies before it costs nothing."""

@@ -1,4 +1,4 @@
-"""Noise by hash: the published finaliser to the bit, uniform, and unlike for neighbours and keys."""
+"""Noise by hash: the published finaliser to the bit, uniform, unlike for neighbours and keys."""
 
 import keras
 import numpy as np
