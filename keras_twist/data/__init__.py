@@ -15,6 +15,7 @@ from keras_twist.data.mix import mixup
 from keras_twist.data.mixup_generator import MixupGenerator
 from keras_twist.data.pipeline import eval_dataset, train_dataset
 from keras_twist.data.random_eraser import get_random_eraser
+from keras_twist.data.resident import ResidentFeed
 
 __all__ = [
     "Augmentation",
@@ -24,6 +25,7 @@ __all__ = [
     "DataError",
     "MixupGenerator",
     "PythonAugmentation",
+    "ResidentFeed",
     "eval_dataset",
     "from_imgaug",
     "get_random_eraser",

@@ -157,6 +157,7 @@ PUBLIC = {
             "DataError",
             "MixupGenerator",
             "PythonAugmentation",
+            "ResidentFeed",
             "eval_dataset",
             "get_random_eraser",
             "load_cifar10",
