@@ -39,7 +39,7 @@ from keras_twist.recipes.runtime import describe_environment
 RESULT = Path(__file__).parent / "results" / "input_pipeline.json"
 BATCH_SIZE = 512
 BATCHES = 97
-ROUNDS = 1
+ROUNDS = 7
 PADDING = 4
 CUTOUT = 8
 MEAN, STD = np.array(data.CIFAR10_MEAN, "float32"), np.array(data.CIFAR10_STD, "float32")

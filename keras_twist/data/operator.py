@@ -58,7 +58,7 @@ class Operator:
         def uniform(shape, low, high, dtype):
             if dtype == "float32" and np.prod(shape[1:]) >= noise.MANY:
                 key = tf.random.stateless_uniform((2,), new_seed(), None, None, "int32", "philox")
-                return noise.uniform(key, shape) * (high - low) + low
+                return noise.uniform(key, shape, low, high)
             return tf.random.stateless_uniform(
                 shape, new_seed(), low, high, dtype=dtype, alg="philox"
             )
