@@ -1,6 +1,8 @@
 """The real imgaug in the pipeline; `python tests/run_imgaug.py` runs this where it can be."""
 
 import importlib.util
+import runpy
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -32,28 +34,32 @@ def batches(*augment, take=None, **options):
     return np.array([images.numpy() for images, _ in (dataset.take(take) if take else dataset)])
 
 
-def whole_pipeline(iaa):
-    return iaa.Sequential(
-        [
-            iaa.Affine(rotate=(-15, 15)),
-            iaa.Fliplr(0.5),
-            iaa.GaussianBlur(sigma=(0.0, 1.0)),
-            iaa.Pad(px=4, pad_mode="reflect", keep_size=False),
-            iaa.CropToFixedSize(32, 32),
-        ]
-    )
+@pytest.fixture(scope="module")
+def example():
+    """Variables of the example, which ran on these images."""
+    path = Path(__file__).parents[2] / "examples" / "imgaug_pipeline.py"
+    with pytest.MonkeyPatch.context() as patch:
+        many = np.tile(IMAGES, (4, 1, 1, 1)), np.tile(LABELS, 4)
+        patch.setattr(data, "load_cifar10", lambda: (many, many))
+        return runpy.run_path(str(path))
 
 
-def test_batches_repeat_for_one_seed(iaa):
-    first, second = (batches(data.from_imgaug(whole_pipeline(iaa)), seed=1) for _ in range(2))
+def test_the_example_augments_and_normalises(example):
+    images, labels = next(iter(example["by_imgaug"]))
+    assert images.shape == (100, 32, 32, 3) and labels.shape == (100,)
+    assert -3 < np.min(images) < -1 and 1 < np.max(images) < 3
+
+
+def test_batches_repeat_for_one_seed(example):
+    first, second = (batches(data.from_imgaug(example["augmenter"]), seed=1) for _ in range(2))
     assert first.shape == (4, BATCH, 32, 32, 3) and first.dtype == "uint8"
     np.testing.assert_array_equal(first, second)
-    assert not np.array_equal(first, batches(data.from_imgaug(whole_pipeline(iaa)), seed=2))
+    assert not np.array_equal(first, batches(data.from_imgaug(example["augmenter"]), seed=2))
     assert not np.array_equal(first, batches(seed=1))
 
 
-def test_goes_on_in_the_middle_of_an_epoch(iaa):
-    operation = data.from_imgaug(whole_pipeline(iaa))
+def test_goes_on_in_the_middle_of_an_epoch(example):
+    operation = data.from_imgaug(example["augmenter"])
     whole = batches(operation, repeat=True, take=10)
     rest = batches(operation, repeat=True, initial_step=7, take=3)
     np.testing.assert_array_equal(whole[7:], rest)
