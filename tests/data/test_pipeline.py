@@ -92,9 +92,8 @@ from keras_twist import data
 def add_noise(image, seed):
     return image + np.random.default_rng(seed).integers(0, 9, image.shape).astype(image.dtype)
 images = np.arange(64 * 300).reshape(64, 10, 10, 3).astype("uint8")
-augment = (
-    data.random_pad_crop(2), data.from_imgaug(add_noise), data.random_erasing(0.5), data.random_flip()
-)
+noise = data.from_imgaug(add_noise)
+augment = (data.random_pad_crop(2), noise, data.random_erasing(0.5), data.random_flip())
 dataset = data.train_dataset(
     images, np.arange(64), 16, augment=augment, mix=data.mixup(0.2), num_classes=64, seed=9)
 import hashlib
