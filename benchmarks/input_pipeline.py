@@ -1,15 +1,25 @@
-"""Images per second that reach the network: this pipeline next to a per-image NumPy generator.
+"""Images per second that reach the network: this library's feeds next to four others.
 
-    python benchmarks/input_pipeline.py        # about a minute on two cores
+    python benchmarks/input_pipeline.py            # about three minutes on two cores
 
-Both pad by 4 (reflected), crop, flip, normalise and cut out 8x8, in batches of 512 of CIFAR-10's
-size. The generator does so as the Keras notebooks of the time do, one image after the other in a
-Python loop. Every round runs each of them once, in turn, so that whatever else the machine does
-falls on both; a ratio is the median over rounds. Compilation is not timed. The pixels are random
-numbers, which changes nothing here. Writes `benchmarks/results/input_pipeline.json`.
+All feeds bring batches of 512 of CIFAR-10's size. "crop" pads by 4 (reflected) and crops, "cutout"
+is 8x8, "erasing" overwrites a random rectangle with noise in half of the images. Compared with
+
+- a NumPy loop over the images that pads, crops, flips, normalises and cuts;
+- a NumPy loop that does what the notebooks of the time ask of `ImageDataGenerator`: rotate by up to
+  15 degrees, shift by up to a tenth, flip, erase (`get_random_eraser`), standardise;
+- the same operations as layers of Keras, mapped over batches in tf.data: pad, `RandomCrop`, which
+  draws one offset for a whole batch, `RandomFlip`, and `RandomErasing` with a square;
+- the same, cropping each image by itself, as `train_dataset` does.
+
+Every round runs each of them once, in turn, so that whatever else the machine does falls on all; a
+ratio is the median over rounds. Compilation is not timed. CPU time counts all threads, and the
+images that two idle cores would bring follow from it. The pixels are random numbers, which changes
+nothing here. Writes `benchmarks/results/input_pipeline.json`.
 """
 
 import json
+import math
 import os
 import statistics
 import sys
@@ -19,7 +29,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import keras
 import numpy as np
+import tensorflow as tf
 
 from keras_twist import data
 from keras_twist.recipes.runtime import describe_environment
@@ -27,14 +39,17 @@ from keras_twist.recipes.runtime import describe_environment
 RESULT = Path(__file__).parent / "results" / "input_pipeline.json"
 BATCH_SIZE = 512
 BATCHES = 97
-GENERATOR_BATCHES = 10
 ROUNDS = 7
 PADDING = 4
 CUTOUT = 8
 MEAN, STD = np.array(data.CIFAR10_MEAN, "float32"), np.array(data.CIFAR10_STD, "float32")
+SLOW = "NumPy, image by image: crop, flip, normalise, cutout"
+NOTEBOOK = "NumPy, image by image: rotate, shift, flip, erase, standardise"
+LAYERS = "keras.layers: crop (one offset a batch), flip, cutout"
+LAYERS_EACH = "keras.layers: crop (each image), flip, cutout"
 
 
-def generator(images, labels, rng):
+def loop(images, labels, rng, transform):
     """Endless batches, made image by image."""
     while True:
         order = rng.permutation(len(images))
@@ -44,7 +59,7 @@ def generator(images, labels, rng):
             yield batch, np.eye(10, dtype="float32")[labels[indices]]
 
 
-def transform(image, rng):
+def crop_flip_cutout(image, rng):
     """One image padded, cropped, flipped, normalised and cut out."""
     size = image.shape[0]
     image = np.pad(image, ((PADDING, PADDING), (PADDING, PADDING), (0, 0)), mode="reflect")
@@ -58,12 +73,115 @@ def transform(image, rng):
     return image
 
 
-def pipeline(images, labels, *steps):
-    """Function that starts endless batches of `train_dataset` with these operations."""
-    dataset = data.train_dataset(
-        images, labels, BATCH_SIZE, augment=steps, num_classes=10, repeat=True
-    )
-    return dataset.as_numpy_iterator
+ERASER = data.get_random_eraser(p=0.5, pixel_level=True, seed=0)
+
+
+def rotate_shift_flip_erase(image, rng):
+    """One image as `ImageDataGenerator` makes it, with bilinear values and repeated borders."""
+    size = image.shape[0]
+    angle = math.radians(rng.uniform(-15, 15))
+    shift = rng.uniform(-0.1, 0.1, 2) * size
+    rotation = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+    center = (size - 1) / 2
+    grid = np.stack(np.meshgrid(np.arange(size), np.arange(size), indexing="ij")) - center
+    rows, columns = np.tensordot(rotation, grid, 1) + center + shift[:, None, None]
+    image = image.astype("float32")
+    top, left = np.floor(rows).astype(int), np.floor(columns).astype(int)
+    row_share, column_share = (rows - top)[..., None], (columns - left)[..., None]
+    top, bottom = np.clip(top, 0, size - 1), np.clip(top + 1, 0, size - 1)
+    left, right = np.clip(left, 0, size - 1), np.clip(left + 1, 0, size - 1)
+    upper = image[top, left] * (1 - column_share) + image[top, right] * column_share
+    lower = image[bottom, left] * (1 - column_share) + image[bottom, right] * column_share
+    image = upper * (1 - row_share) + lower * row_share
+    if rng.random() < 0.5:
+        image = image[:, ::-1]
+    return ((ERASER(image) - MEAN) / STD).astype("float32")
+
+
+def keras_layers(images, labels, each):
+    """tf.data with Keras's own layers, as their documentation shows them."""
+    crop = keras.layers.RandomCrop(32, 32)
+    flip = keras.layers.RandomFlip("horizontal")
+    share = CUTOUT / 32
+    # An exact pair, because a single factor means "up to".
+    erase = keras.layers.RandomErasing(factor=(1.0, 1.0), scale=(share, share), fill_value=0)
+    borders = [(0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0)]
+
+    def augment(batch, targets):
+        if not each:
+            batch = crop(tf.pad(batch, borders, "REFLECT"), training=True)
+        return erase(flip(batch, training=True), training=True), targets
+
+    def crop_one(image, target):
+        return crop(tf.pad(image, borders[1:], "REFLECT"), training=True), target
+
+    dataset = tf.data.Dataset.from_tensor_slices((images, np.eye(10, dtype="float32")[labels]))
+    dataset = dataset.shuffle(4096).repeat()
+    if each:
+        dataset = dataset.map(crop_one, tf.data.AUTOTUNE)
+    return dataset.batch(BATCH_SIZE).map(augment, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+
+
+def make_feeds(images, labels):
+    """Name to (function that starts the feed, batches of a round)."""
+    rng = np.random.default_rng(0)
+    crop, flip = data.random_pad_crop(PADDING), data.random_flip()
+    normalize, cutout = data.normalize(MEAN, STD), data.random_cutout(CUTOUT)
+    erasing, mix = data.random_erasing(0.5), data.mixup(0.2)
+    shared = {"seed": 0, "num_classes": 10}
+
+    def pipeline(*steps, mix=None):
+        dataset = data.train_dataset(
+            images, labels, BATCH_SIZE, augment=steps, mix=mix, repeat=True, **shared
+        )
+        return dataset.__iter__, BATCHES
+
+    def draws(*steps):
+        feed = data.ResidentFeed(images, labels, BATCH_SIZE, augment=steps, **shared)
+        return feed.dataset().__iter__, BATCHES
+
+    return {
+        SLOW: (lambda: loop(images, labels, rng, crop_flip_cutout), 6),
+        NOTEBOOK: (lambda: loop(images, labels, rng, rotate_shift_flip_erase), 2),
+        LAYERS: (keras_layers(images, labels, each=False).__iter__, 20),
+        LAYERS_EACH: (keras_layers(images, labels, each=True).__iter__, 20),
+        "train_dataset: no operations": pipeline(),
+        "train_dataset: crop, flip, cutout": pipeline(crop, flip, cutout),
+        "train_dataset: crop, flip, normalise, cutout": pipeline(crop, flip, normalize, cutout),
+        "train_dataset: crop, flip, erasing, cutout": pipeline(crop, flip, erasing, cutout),
+        "train_dataset: crop, flip, erasing, normalise, cutout, mixup": pipeline(
+            crop, flip, erasing, normalize, cutout, mix=mix
+        ),
+        "ResidentFeed, the host's share: crop, flip, normalise, cutout": draws(
+            crop, flip, normalize, cutout
+        ),
+        "ResidentFeed, the host's share: crop, flip, erasing, normalise, cutout": draws(
+            crop, flip, erasing, normalize, cutout
+        ),
+    }
+
+
+def measure(feeds):
+    """Images per second, and CPU microseconds per image, of every feed in every round."""
+    speeds, costs = ({name: [] for name in feeds} for _ in range(2))
+    for _ in range(ROUNDS):
+        for name, (start_feed, batches) in feeds.items():
+            # A new iterator, since an old one has filled its buffers while the others ran.
+            feed = start_feed()
+            next(feed)  # compiles in the first round
+            wall, cpu = time.perf_counter(), time.process_time()
+            for _ in range(batches):
+                next(feed)
+            wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+            speeds[name].append(batches * BATCH_SIZE / wall)
+            costs[name].append(1e6 * cpu / batches / BATCH_SIZE)
+    return speeds, costs
+
+
+def ratio(speeds, name, baseline):
+    """Median over rounds of how many times faster one is than the other."""
+    pairs = zip(speeds[name], speeds[baseline], strict=True)
+    return statistics.median(one / other for one, other in pairs)
 
 
 def main():
@@ -71,47 +189,37 @@ def main():
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (50_000, 32, 32, 3)).astype("uint8")
     labels = rng.integers(0, 10, 50_000)
-    crop, flip = data.random_pad_crop(PADDING), data.random_flip()
-    normalize, cutout = data.normalize(MEAN, STD), data.random_cutout(CUTOUT)
-    feeds = {
-        "NumPy generator, per image": (
-            lambda: generator(images, labels, rng),
-            GENERATOR_BATCHES,
-        ),
-        "train_dataset": (pipeline(images, labels, crop, flip, normalize, cutout), BATCHES),
-        "train_dataset, uint8 out": (pipeline(images, labels, crop, flip, cutout), BATCHES),
-        "train_dataset, no operations": (pipeline(images, labels), BATCHES),
+    speeds, costs = measure(make_feeds(images, labels))
+    baselines = {
+        "times_the_numpy_loop": SLOW,
+        "times_the_notebook_generator": NOTEBOOK,
+        "times_keras_layers": LAYERS,
+        "times_keras_layers_cropping_each": LAYERS_EACH,
     }
-    speeds = {name: [] for name in feeds}
-    for _ in range(ROUNDS):
-        for name, (start_feed, batches) in feeds.items():
-            # A new iterator, since an old one has filled its buffers while the others ran.
-            feed = start_feed()
-            next(feed)  # compiles in the first round
-            start = time.perf_counter()
-            for _ in range(batches):
-                next(feed)
-            speeds[name].append(batches * BATCH_SIZE / (time.perf_counter() - start))
-    baseline = speeds["NumPy generator, per image"]
-    rows = {
-        name: {
+    rows = {}
+    for name, values in speeds.items():
+        cost = statistics.median(costs[name])
+        rows[name] = {
             "images_per_second": statistics.median(values),
+            "lowest": min(values),
+            "highest": max(values),
             "deviation": statistics.stdev(values),
-            "times_the_generator": statistics.median(
-                a / b for a, b in zip(values, baseline, strict=True)
-            ),
+            "cpu_microseconds_per_image": cost,
+            "images_per_second_on_idle_cores": 1e6 * os.cpu_count() / cost,
+            **{key: ratio(speeds, name, baseline) for key, baseline in baselines.items()},
         }
-        for name, values in speeds.items()
-    }
+    print("images/s    highest   CPU us    times: NumPy loop, notebook, keras.layers, each image")
     for name, row in rows.items():
+        times = "".join(f"{row[key]:9.1f}" for key in baselines)
         print(
-            f"{name:30} {row['images_per_second']:>10,.0f} images/s "
-            f"+- {row['deviation']:>7,.0f}  {row['times_the_generator']:6.1f} x"
+            f"{row['images_per_second']:>8,.0f} {row['highest']:>10,.0f} "
+            f"{row['cpu_microseconds_per_image']:8.2f} {times}   {name}"
         )
     result = {
         "what": __doc__.splitlines()[0],
         "batch_size": BATCH_SIZE,
         "rounds": ROUNDS,
+        "load_average": os.getloadavg(),
         "feeds": rows,
         "environment": describe_environment("float32", False),
     }

@@ -13,8 +13,12 @@ from keras_twist.data.augment import (
 from keras_twist.data.cifar import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, load_cifar10
 from keras_twist.data.errors import DataError
 from keras_twist.data.filters import gaussian_blur, random_color_jitter, random_gaussian_blur
+from keras_twist.data.imgaug import PythonAugmentation, from_imgaug
 from keras_twist.data.mix import cutmix, mixup
+from keras_twist.data.mixup_generator import MixupGenerator
 from keras_twist.data.pipeline import eval_dataset, train_dataset
+from keras_twist.data.random_eraser import get_random_eraser
+from keras_twist.data.resident import ResidentFeed
 from keras_twist.data.warps import random_resized_crop, random_rotation, random_translation
 
 __all__ = [
@@ -24,10 +28,15 @@ __all__ = [
     "CIFAR10_STD",
     "DataError",
     "Examples",
+    "MixupGenerator",
+    "PythonAugmentation",
+    "ResidentFeed",
     "alternating_flip",
     "cutmix",
     "eval_dataset",
+    "from_imgaug",
     "gaussian_blur",
+    "get_random_eraser",
     "load_cifar10",
     "mixup",
     "normalize",

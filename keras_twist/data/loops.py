@@ -14,13 +14,15 @@ def compile_operations(operations):
     import tensorflow as tf
 
     def compiled(group):
+        # Without AutoGraph, which would wrap the errors of operations into pages of its own.
+        @tf.function(jit_compile=True, autograph=False)
         def apply_all(images, draws):
             for operation, drawn in zip(group, draws, strict=True):
                 apply = operation.apply if isinstance(operation, Augmentation) else operation
                 images = apply(images, **drawn)
             return images
 
-        return tf.function(apply_all, jit_compile=True)
+        return apply_all
 
     groups, joins = [], False
     for operation in operations:

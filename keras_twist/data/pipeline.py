@@ -2,11 +2,8 @@
 
 import itertools
 
-import keras
-import numpy as np
-
-from keras_twist.data.augment import Augmentation, Examples
-from keras_twist.data.loops import compile_operations
+from keras_twist.data.batches import Batches, check_arrays, fetcher
+from keras_twist.data.operator import Operator, is_random
 
 
 def train_dataset(
@@ -33,8 +30,8 @@ def train_dataset(
         labels: Integer array of shape `(n,)`.
         batch_size: Images per batch.
         augment: Tuple of what is done to a batch, in order: `Augmentation`s such as
-            `random_pad_crop()`, and plain functions of the images, such as `normalize(mean, std)`.
-            Defaults to `()`.
+            `random_pad_crop()`, what `from_imgaug()` returns, and plain functions of the images,
+            such as `normalize(mean, std)`. Defaults to `()`.
         mix: What `mixup()` returns, applied last, or None. Needs `num_classes`. Defaults to None.
         seed: Integer. Defaults to 0.
         num_classes: If given, labels come as one-hot float32 of shape `(batch, num_classes)`;
@@ -63,55 +60,32 @@ def train_dataset(
     """
     import tensorflow as tf
 
-    images, labels = _check_arrays(images, labels, batch_size, num_classes)
-    count = len(images)
-    steps = count // batch_size if drop_remainder else -(-count // batch_size)
-    if steps == 0:
-        raise ValueError(
-            "Argument `batch_size` must not be larger than the number of images when "
-            f"drop_remainder=True. Received: batch_size={batch_size}, images={count}"
-        )
-    if mix is not None and num_classes is None:
-        raise ValueError("Argument `mix` blends labels, which must be one-hot: give `num_classes`.")
+    images, labels = check_arrays(images, labels, batch_size, num_classes)
     if initial_step and not repeat:
         raise ValueError(
             "Argument `initial_step` counts through all epochs and needs repeat=True. "
             f"Received: initial_step={initial_step}, repeat={repeat}"
         )
+    # On the host: a GPU has better use for its memory, and tf.data runs here.
+    batches = Batches(
+        images, labels, batch_size, augment, mix, seed, num_classes, drop_remainder, "CPU:0"
+    )
 
-    fetch, operate = _fetcher(images, labels, num_classes), _operator(augment)
-    by_example = any(isinstance(o, Augmentation) and o.by_example for o in augment)
-    numbers = _numbers(count, seed) if by_example else None
-
-    def order(epoch):
-        # Negative, so that the order of an epoch never shares a seed with the draws of a step.
-        shuffled = tf.random.experimental.stateless_shuffle(
-            tf.range(count, dtype="int64"), seed=tf.stack([np.int64(seed), -1 - epoch])
-        )
-        batches = tf.data.Dataset.from_tensor_slices(shuffled).batch(batch_size, drop_remainder)
-        return batches.enumerate(start=epoch * steps)
-
+    # Errors of operations come as they are, and not in AutoGraph's wrapping.
+    @tf.autograph.experimental.do_not_convert
     def make_batch(step, indices):
-        step_seed = tf.stack([np.int64(seed), step])
-        batch, targets = fetch(indices)
-        examples = Examples(step // steps, tf.gather(numbers, indices)) if by_example else None
-        batch = operate(batch, step_seed, examples)
-        if mix is not None:
-            batch, targets = mix(
-                batch, targets, tf.random.experimental.stateless_fold_in(step_seed, -1)
-            )
-        return batch, targets
+        return batches.make(batches.draw(step, indices))
 
     if repeat:
-        epochs = tf.data.Dataset.counter(start=initial_step // steps)
-        indices = epochs.flat_map(order).skip(initial_step % steps)
+        indices = batches.endless_order(initial_step)
     else:
         # A Python counter, because a tf.data pipeline does not know how often it was iterated.
         iteration = itertools.count()
         epochs = tf.data.Dataset.from_generator(
             lambda: iter([next(iteration)]), output_signature=tf.TensorSpec((), "int64")
         )
-        indices = epochs.flat_map(order).apply(tf.data.experimental.assert_cardinality(steps))
+        cardinality = tf.data.experimental.assert_cardinality(batches.steps)
+        indices = epochs.flat_map(batches.order).apply(cardinality)
     return indices.map(make_batch, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
@@ -140,108 +114,18 @@ def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):
     """
     import tensorflow as tf
 
-    images, labels = _check_arrays(images, labels, batch_size, num_classes)
-    if any(isinstance(operation, Augmentation) for operation in transform):
+    images, labels = check_arrays(images, labels, batch_size, num_classes)
+    if any(map(is_random, transform)):
         raise ValueError(
             "Argument `transform` must not hold random operations: evaluation is exact."
         )
-    fetch, operate = _fetcher(images, labels, num_classes), _operator(transform)
+    fetch, operator = fetcher(images, labels, num_classes), Operator(transform)
+    nothing = ({},) * len(transform)
 
+    @tf.autograph.experimental.do_not_convert
     def make_batch(indices):
         batch, targets = fetch(indices)
-        return operate(batch), targets
+        return operator.apply(batch, nothing), targets
 
     indices = tf.data.Dataset.range(len(images)).batch(batch_size)
     return indices.map(make_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
-
-
-def _fetcher(images, labels, num_classes):
-    """Function from indices to `(images, labels)`, over arrays that are copied to memory once."""
-    import tensorflow as tf
-
-    # On the host: a GPU has better use for its memory, and tf.data runs here.
-    with tf.device("CPU:0"):
-        images, labels = tf.constant(images), tf.constant(labels)
-
-    def fetch(indices):
-        targets = tf.gather(labels, indices)
-        if num_classes is not None:
-            targets = tf.one_hot(targets, num_classes)
-        return tf.gather(images, indices), targets
-
-    return fetch
-
-
-def _numbers(count, seed):
-    """One uniform number per image, the same in all epochs."""
-    import tensorflow as tf
-
-    # No step and no epoch has this seed.
-    own_seed = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], "int64"), -2)
-    with tf.device("CPU:0"):
-        return tf.random.stateless_uniform((count,), own_seed, alg="philox")
-
-
-def _operator(operations):
-    """Function `(images, seed, examples)` that draws for all operations and runs them."""
-    import tensorflow as tf
-
-    if not operations:
-        return lambda images, seed=None, examples=None: images
-
-    apply_all = compile_operations(operations)
-
-    def operate(images, seed=None, examples=None):
-        # Numbers are drawn outside of XLA, whose generators give others for the same seed.
-        shape = (tf.shape(images)[0], *images.shape[1:])
-        number = itertools.count()
-
-        def uniform(shape, low, high, dtype):
-            draw_seed = tf.random.experimental.stateless_fold_in(seed, next(number))
-            return tf.random.stateless_uniform(
-                shape, draw_seed, low, high, dtype=dtype, alg="philox"
-            )
-
-        draws = []
-        for operation in operations:
-            drawn = {}
-            if isinstance(operation, Augmentation):
-                more = (examples,) if operation.by_example else ()
-                drawn = operation.draw(uniform, shape, *more)
-                if operation.size is not None:
-                    shape = (shape[0], *operation.size, shape[3])
-            draws.append(drawn)
-        return apply_all(images, draws)
-
-    return operate
-
-
-def _check_arrays(images, labels, batch_size, num_classes):
-    if keras.config.backend() != "tensorflow":
-        raise ValueError(
-            "tf.data pipelines run their operations on the TensorFlow backend. Put the layers of "
-            f"keras_twist.layers into the model instead. Received: backend={keras.config.backend()}"
-        )
-    images, labels = np.asarray(images), np.asarray(labels)
-    if images.ndim != 4:
-        raise ValueError(
-            "Argument `images` must have the shape (n, height, width, channels). "
-            f"Received: images.shape={images.shape}"
-        )
-    if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
-        raise ValueError(
-            "Argument `labels` must hold one integer per image. "
-            f"Received: labels.shape={labels.shape}, dtype={labels.dtype}, images={len(images)}"
-        )
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
-        raise ValueError(
-            f"Argument `batch_size` must be an integer >= 1. Received: batch_size={batch_size}"
-        )
-    if len(labels) == 0:
-        raise ValueError("Argument `images` must hold at least one image. Received: none")
-    if num_classes is not None and not 0 <= labels.min() <= labels.max() < num_classes:
-        raise ValueError(
-            f"Argument `labels` must lie in [0, {num_classes}). "
-            f"Received: labels from {labels.min()} to {labels.max()}"
-        )
-    return images, labels

@@ -10,12 +10,14 @@ from keras_twist import models, optimizers
 from keras_twist.data import (
     CIFAR10_MEAN,
     CIFAR10_STD,
+    ResidentFeed,
     augment,
     eval_dataset,
     load_cifar10,
     mixup,
     train_dataset,
 )
+from keras_twist.recipes.feed import PipelineFeed
 from keras_twist.recipes.recipe import Recipe, RecipeError
 from keras_twist.schedules import (
     Cyclical,
@@ -126,8 +128,8 @@ def normalization():
     return augment.normalize(CIFAR10_MEAN, CIFAR10_STD)
 
 
-def training_batches(recipe, data, initial_step=0):
-    """Endless augmented batches from the given step on."""
+def training_options(recipe):
+    """What a recipe does to images, as arguments of `train_dataset` and `ResidentFeed`."""
     operations = []
     if recipe.padding:
         operations.append(augment.random_pad_crop(recipe.padding))
@@ -139,16 +141,27 @@ def training_batches(recipe, data, initial_step=0):
     operations.append(normalization())
     if recipe.cutout:
         operations.append(augment.random_cutout(recipe.cutout))
+    return {
+        "augment": tuple(operations),
+        "mix": mixup(recipe.mixup) if recipe.mixup else None,
+        "seed": recipe.seed,
+        "num_classes": NUM_CLASSES,
+    }
+
+
+def training_batches(recipe, data, initial_step=0):
+    """Endless augmented batches from the given step on."""
+    options = training_options(recipe)
     return train_dataset(
-        *data.train,
-        recipe.batch_size,
-        augment=tuple(operations),
-        mix=mixup(recipe.mixup) if recipe.mixup else None,
-        seed=recipe.seed,
-        num_classes=NUM_CLASSES,
-        repeat=True,
-        initial_step=initial_step,
+        *data.train, recipe.batch_size, repeat=True, initial_step=initial_step, **options
     )
+
+
+def training_feed(recipe, data):
+    """The same batches, made where `recipe.feed` says: a `PipelineFeed` or a `ResidentFeed`."""
+    if recipe.feed == "resident":
+        return ResidentFeed(*data.train, recipe.batch_size, **training_options(recipe))
+    return PipelineFeed(lambda step: training_batches(recipe, data, step))
 
 
 def validation_batches(data):

@@ -1,5 +1,6 @@
 """Run a recipe: data, model, training that can be stopped and resumed, and what is left of it."""
 
+import contextlib
 import dataclasses
 import logging
 from pathlib import Path
@@ -88,7 +89,10 @@ def fit(
         recipe or run_folder.read_recipe(resume), data_dir
     )
     policy, jit_compile = recipe.precision, recipe.xla == "on"
-    _warm_up(model, cifar.training_batches(recipe, data))
+    feed = cifar.training_feed(recipe, data)
+    attached = contextlib.ExitStack()  # Until the training ends: what is compiled now is used then.
+    attached.enter_context(feed.attach(model))
+    _warm_up(model, feed.dataset(0))
 
     folder = run_folder.create(runs, recipe.name) if resume is None else Path(resume)
     stopwatch = callbacks.Stopwatch(recipe.batch_size)
@@ -111,11 +115,12 @@ def fit(
     ]
     with keeper:
         try:
-            _train(model, recipe, data, keeper.step, steps_per_epoch, used)
+            _train(model, recipe, feed, data, keeper.step, steps_per_epoch, used)
         except checkpoint.Interrupted:
             _save_model(model, folder)
             raise
         finally:
+            attached.close()
             for bar in bars:
                 bar.close()
 
@@ -157,7 +162,17 @@ def prepare(recipe, data_dir=None):
     """
     policy = runtime.resolve_precision(recipe.precision)
     jit_compile = runtime.resolve_xla(recipe.xla)
-    recipe = dataclasses.replace(recipe, precision=policy, xla="on" if jit_compile else "off")
+    recipe = dataclasses.replace(
+        recipe,
+        precision=policy,
+        xla="on" if jit_compile else "off",
+        feed=runtime.resolve_feed(recipe.feed, possible=not (recipe.mixup and jit_compile)),
+    )
+    if recipe.feed == "resident" and recipe.mixup and jit_compile:
+        raise RecipeError(
+            "Field `feed`: mixup cannot be drawn in a step that XLA compiles; take feed='tf.data' "
+            f"or xla='off'. Received: feed={recipe.feed!r}, mixup={recipe.mixup}"
+        )
     data = cifar.load(recipe, data_dir)
     steps_per_epoch = len(data.train[1]) // recipe.batch_size
     if steps_per_epoch == 0:
@@ -172,7 +187,7 @@ def prepare(recipe, data_dir=None):
     return recipe, data, model, steps_per_epoch
 
 
-def _train(model, recipe, data, step, steps_per_epoch, used):
+def _train(model, recipe, feed, data, step, steps_per_epoch, used):
     """Epochs from the given step to the end; the first may be the rest of one."""
     validation = cifar.validation_batches(data)
     begun, done = divmod(step, steps_per_epoch)
@@ -182,7 +197,7 @@ def _train(model, recipe, data, step, steps_per_epoch, used):
     for first, last, steps in parts:
         if first < last:
             model.fit(
-                cifar.training_batches(recipe, data, step),
+                feed.dataset(step),
                 initial_epoch=first,
                 epochs=last,
                 steps_per_epoch=steps,

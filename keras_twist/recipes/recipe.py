@@ -8,6 +8,7 @@ Model = Literal["davidnet", "resnet9", "speednet"]
 Schedule = Literal["linear", "one_cycle", "cyclic", "flat_cosine"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 XLA = Literal["auto", "on", "off"]
+Feed = Literal["auto", "tf.data", "resident"]
 
 
 class RecipeError(ValueError):
@@ -117,6 +118,10 @@ class Recipe:
     xla: XLA = "auto"
     """Compile the step with XLA; auto does on a GPU and does not on a CPU, where it is slower."""
 
+    feed: Feed = "auto"
+    """Where batches are made, the same ones: tf.data, on the host; resident, inside the step, from
+    images kept on the device. auto: resident on a GPU unless mixup meets XLA, otherwise tf.data."""
+
     seed: int = 0
     """Decides initial weights, order and augmentation."""
 
@@ -175,6 +180,7 @@ _CHOICES = {
     "schedule": get_args(Schedule),
     "precision": get_args(Precision),
     "xla": get_args(XLA),
+    "feed": get_args(Feed),
 }
 _RANGES = {
     "width": (1, 4096),

@@ -46,7 +46,8 @@ class Op:
 
 @dataclasses.dataclass(frozen=True)
 class TFData:
-    """`kind` is where `train_dataset` takes it: "draw" and "function" in `augment`, or "mix".
+    """`kind` is where `train_dataset` takes it: "draw", "function" and "python" in `augment`, or
+    "mix".
 
     `dtype` is what it makes of uint8 images.
     """
@@ -172,6 +173,11 @@ CALLBACKS = {
     "Stopwatch": lambda folder: callbacks.Stopwatch(batch_size=4),
 }
 
+
+def _add_noise(image, seed):
+    return image // 2 + np.random.default_rng(seed).integers(0, 99, image.shape).astype("uint8")
+
+
 TF_DATA = {
     "random_pad_crop": TFData(partial(data.random_pad_crop, 2)),
     "random_flip": TFData(data.random_flip),
@@ -188,6 +194,7 @@ TF_DATA = {
     "random_gaussian_blur": TFData(partial(data.random_gaussian_blur, (0.4, 0.9))),
     "random_color_jitter": TFData(data.random_color_jitter),
     "gaussian_blur": TFData(partial(data.gaussian_blur, 0.8), "function"),
+    "from_imgaug": TFData(lambda: data.from_imgaug(_add_noise), "python"),
     "normalize": TFData(
         partial(data.normalize, [120, 110, 100], [60, 50, 40]), "function", "float32"
     ),
@@ -217,6 +224,17 @@ PUBLIC = {
     ops: (OPS, ()),
     data: (
         TF_DATA,
-        ("Augmentation", "DataError", "Examples", "eval_dataset", "load_cifar10", "train_dataset"),
+        (
+            "Augmentation",
+            "DataError",
+            "Examples",
+            "MixupGenerator",
+            "PythonAugmentation",
+            "ResidentFeed",
+            "eval_dataset",
+            "get_random_eraser",
+            "load_cifar10",
+            "train_dataset",
+        ),
     ),
 }

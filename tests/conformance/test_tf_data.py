@@ -37,6 +37,10 @@ def test_pipeline_equals_by_hand_for_the_same_draws(row):
         assert not np.array_equal(to_numpy(found), to_numpy(images))
     elif row.kind == "function":
         found, expected = batch((operation,))[0], operation(images)
+    elif row.kind == "python":
+        seeds = []
+        batch((data.PythonAugmentation(lambda images, seed: seeds.append(seed) or images),))
+        found, expected = batch((operation,))[0], operation.run(images.numpy(), seeds[-1])
     else:
         seed, _ = batch(mix=lambda images, labels, seed: (seed, labels))
         (found, targets), (expected, labels) = batch(mix=operation), operation(images, labels, seed)

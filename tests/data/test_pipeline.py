@@ -89,10 +89,13 @@ import sys, numpy as np, tensorflow as tf
 tf.config.threading.set_inter_op_parallelism_threads(int(sys.argv[1]))
 tf.config.threading.set_intra_op_parallelism_threads(int(sys.argv[1]))
 from keras_twist import data
-images = np.arange(64 * 192).reshape(64, 8, 8, 3).astype("uint8")
+def add_noise(image, seed):
+    return image + np.random.default_rng(seed).integers(0, 9, image.shape).astype(image.dtype)
+images = np.arange(64 * 300).reshape(64, 10, 10, 3).astype("uint8")
+noise = data.from_imgaug(add_noise)
+augment = (data.random_pad_crop(2), noise, data.random_erasing(0.5), data.random_flip())
 dataset = data.train_dataset(
-    images, np.arange(64), 16, augment=(data.random_pad_crop(2), data.random_erasing(0.5)),
-    mix=data.mixup(0.2), num_classes=64, seed=9)
+    images, np.arange(64), 16, augment=augment, mix=data.mixup(0.2), num_classes=64, seed=9)
 import hashlib
 digest = hashlib.sha256()
 for _ in range(2):

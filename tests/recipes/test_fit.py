@@ -20,10 +20,15 @@ QUICK = dataclasses.replace(
 
 
 @pytest.mark.parametrize(
-    ("precision", "xla"), [("mixed_bfloat16", "off"), ("mixed_float16", "on"), ("float32", "on")]
+    ("precision", "xla", "feed"),
+    [
+        ("mixed_bfloat16", "off", "tf.data"),
+        ("mixed_float16", "on", "tf.data"),
+        ("float32", "on", "resident"),
+    ],
 )
-def test_trains_in_every_precision(precision, xla, tiny_tree, tmp_path):
-    recipe = dataclasses.replace(QUICK, precision=precision, xla=xla)
+def test_trains_in_every_precision(precision, xla, feed, tiny_tree, tmp_path):
+    recipe = dataclasses.replace(QUICK, precision=precision, xla=xla, feed=feed)
     result = fit(recipe, data_dir=tiny_tree, runs=tmp_path)
     assert np.isfinite(result.loss) and 0 <= result.accuracy <= result.top_k_accuracy <= 1
     assert result.model.get_layer("conv1a").compute_dtype == precision.removeprefix("mixed_")
@@ -45,6 +50,36 @@ def test_one_seed_gives_one_result(tiny_tree, tmp_path):
     for first, second in zip(*(run.model.get_weights() for run in runs), strict=True):
         np.testing.assert_array_equal(first, second)
     assert runs[0].folder != runs[1].folder
+
+
+def test_a_resident_run_ends_as_one_from_the_pipeline_also_when_resumed_within_an_epoch(
+    tiny_tree, tmp_path, monkeypatch
+):
+    recipe = dataclasses.replace(QUICK, width=2, erasing=0.5, cutout=4, mixup=0.2, xla="off")
+    expected = fit(dataclasses.replace(recipe, feed="tf.data"), data_dir=tiny_tree, runs=tmp_path)
+    resident = dataclasses.replace(recipe, feed="resident")
+    hook = checkpoint.Checkpoint.on_train_batch_begin
+
+    def stop_at_the_ninth(self, batch, logs=None):
+        if self.step == 8:
+            self.signum = 15
+        hook(self, batch, logs)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(checkpoint.Checkpoint, "on_train_batch_begin", stop_at_the_ninth)
+        with pytest.raises(checkpoint.Interrupted) as stopped:
+            fit(resident, data_dir=tiny_tree, runs=tmp_path)
+    assert stopped.value.step == 9
+    resumed = fit(resume=stopped.value.folder, data_dir=tiny_tree)
+    assert "train_step" not in vars(resumed.model)
+    for first, second in zip(*(r.model.get_weights() for r in (expected, resumed)), strict=True):
+        np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-4)
+
+
+def test_mixup_in_a_step_of_xla_is_refused(tiny_tree, tmp_path):
+    recipe = dataclasses.replace(QUICK, feed="resident", mixup=0.2, xla="on")
+    with pytest.raises(RecipeError, match="`feed`: mixup cannot be drawn.*mixup=0.2"):
+        fit(recipe, data_dir=tiny_tree, runs=tmp_path)
 
 
 def test_the_warm_up_leaves_no_trace(tiny_images):

@@ -1,0 +1,157 @@
+"""How a training batch comes about, in steps that may run at different places."""
+
+import keras
+import numpy as np
+
+from keras_twist.data.augment import Augmentation, Examples
+from keras_twist.data.operator import Operator
+
+
+class Batches:
+    """The order of the images, the draws of a batch, and the batch itself.
+
+    `order` and `draw` depend on the seed alone; `make` draws nothing. So whoever runs the last one,
+    tf.data or a training step, gets the same batches.
+
+    Args:
+        images: As `train_dataset` takes them, checked; so the others.
+        labels: Integers.
+        batch_size: Images per batch.
+        augment: Tuple of operations.
+        mix: Function `(images, labels, seed)`, or None.
+        seed: Integer.
+        num_classes: Integer or None.
+        drop_remainder: Whether the smaller batch at the end of an epoch is left out.
+        device: Where the images are kept, as TensorFlow names it.
+    """
+
+    def __init__(
+        self, images, labels, batch_size, augment, mix, seed, num_classes, drop_remainder, device
+    ):
+        count = len(images)
+        self.steps = count // batch_size if drop_remainder else -(-count // batch_size)
+        if self.steps == 0:
+            raise ValueError(
+                "Argument `batch_size` must not be larger than the number of images when "
+                f"drop_remainder=True. Received: batch_size={batch_size}, images={count}"
+            )
+        if mix is not None and num_classes is None:
+            raise ValueError(
+                "Argument `mix` blends labels, which must be one-hot: give `num_classes`."
+            )
+        self.batch_size, self.drop_remainder = batch_size, drop_remainder
+        self.seed = np.int64(seed)
+        self.mix = mix
+        self.operator = Operator(augment)
+        by_example = any(isinstance(o, Augmentation) and o.by_example for o in augment)
+        self.numbers = _numbers(count, seed) if by_example else None
+        self.fetch = fetcher(images, labels, num_classes, device)
+        self.count, self.image_shape = count, images.shape[1:]
+
+    def order(self, epoch):
+        """Dataset of `(step, indices)` for an epoch, an int64 tensor; steps count on for ever."""
+        import tensorflow as tf
+
+        # Negative, so that the order of an epoch never shares a seed with the draws of a step.
+        shuffled = tf.random.experimental.stateless_shuffle(
+            tf.range(self.count, dtype="int64"), seed=tf.stack([self.seed, -1 - epoch])
+        )
+
+        def take(number):
+            start = number * self.batch_size
+            indices = shuffled[start : start + self.batch_size]
+            if self.drop_remainder:
+                indices = tf.ensure_shape(indices, (self.batch_size,))
+            return epoch * self.steps + number, indices
+
+        # Whole batches at once: `.batch()` would handle every index as an element of its own, which
+        # costs as much as gathering the image.
+        return tf.data.Dataset.range(self.steps).map(take)
+
+    def endless_order(self, initial_step):
+        """The same for all epochs from a step on; what lies before it costs nothing."""
+        import tensorflow as tf
+
+        epochs = tf.data.Dataset.counter(start=initial_step // self.steps)
+        return epochs.flat_map(self.order).skip(initial_step % self.steps)
+
+    def draw(self, step, indices):
+        """What a batch is made of: indices, and the random numbers of every operation."""
+        import tensorflow as tf
+
+        step_seed = tf.stack([self.seed, step])
+        size = indices.shape[0] or tf.shape(indices)[0]
+        examples = None
+        if self.numbers is not None:
+            examples = Examples(step // self.steps, tf.gather(self.numbers, indices))
+        return {
+            "indices": indices,
+            "draws": self.operator.draw((size, *self.image_shape), step_seed, examples),
+            "mix_seed": tf.random.experimental.stateless_fold_in(step_seed, -1),
+        }
+
+    def make(self, drawn):
+        """The batch, `(images, labels)`."""
+        images, labels = self.fetch(drawn["indices"])
+        images = self.operator.apply(images, drawn["draws"])
+        if self.mix is not None:
+            images, labels = self.mix(images, labels, drawn["mix_seed"])
+        return images, labels
+
+
+def fetcher(images, labels, num_classes, device="CPU:0"):
+    """Function from indices to `(images, labels)`, over arrays that are copied to a device once."""
+    import tensorflow as tf
+
+    with tf.device(device):
+        images, labels = tf.constant(images), tf.constant(labels)
+
+    def fetch(indices):
+        targets = tf.gather(labels, indices)
+        if num_classes is not None:
+            targets = tf.one_hot(targets, num_classes)
+        return tf.gather(images, indices), targets
+
+    return fetch
+
+
+def _numbers(count, seed):
+    """One uniform number per image, the same in all epochs."""
+    import tensorflow as tf
+
+    # No step and no epoch has this seed.
+    own_seed = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], "int64"), -2)
+    with tf.device("CPU:0"):
+        return tf.random.stateless_uniform((count,), own_seed, alg="philox")
+
+
+def check_arrays(images, labels, batch_size, num_classes):
+    """Images and labels as arrays, or `ValueError` for what no pipeline can work with."""
+    if keras.config.backend() != "tensorflow":
+        raise ValueError(
+            "tf.data pipelines run their operations on the TensorFlow backend. Put the layers of "
+            f"keras_twist.layers into the model instead. Received: backend={keras.config.backend()}"
+        )
+    images, labels = np.asarray(images), np.asarray(labels)
+    if images.ndim != 4:
+        raise ValueError(
+            "Argument `images` must have the shape (n, height, width, channels). "
+            f"Received: images.shape={images.shape}"
+        )
+    if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
+        raise ValueError(
+            "Argument `labels` must hold one integer per image. "
+            f"Received: labels.shape={labels.shape}, dtype={labels.dtype}, images={len(images)}"
+        )
+    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+        raise ValueError(
+            f"Argument `batch_size` must be an integer >= 1. Received: batch_size={batch_size}"
+        )
+    if len(labels) == 0:
+        raise ValueError("Argument `images` must hold at least one image. Received: none")
+    if num_classes is not None and not 0 <= labels.min() <= labels.max() < num_classes:
+        raise ValueError(
+            f"Argument `labels` must lie in [0, {num_classes}). "
+            f"Received: labels from {labels.min()} to {labels.max()}"
+        )
+    return images, labels

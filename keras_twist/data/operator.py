@@ -1,0 +1,108 @@
+"""A tuple of operations on a batch of images: drawn outside of XLA, compiled by it."""
+
+import itertools
+
+import numpy as np
+
+from keras_twist.data.augment import Augmentation
+from keras_twist.data.imgaug import PythonAugmentation
+from keras_twist.data.loops import compile_operations
+
+
+def is_random(operation):
+    """Whether an operation draws something."""
+    return isinstance(operation, (Augmentation, PythonAugmentation))
+
+
+class Operator:
+    """Runs operations in order; what they draw can be made at one place and used at another.
+
+    Neighbours are compiled by XLA, as `compile_operations` does. A `PythonAugmentation` divides
+    them: it is called as Python code, between two such functions.
+
+    Args:
+        operations: Tuple of `Augmentation`s, `PythonAugmentation`s and plain functions of images.
+    """
+
+    def __init__(self, operations):
+        self.operations = tuple(operations)
+        self._stages = []
+        for by_python, group in itertools.groupby(
+            self.operations, lambda operation: isinstance(operation, PythonAugmentation)
+        ):
+            if by_python:
+                self._stages.extend((_call_python(operation), 1) for operation in group)
+            else:
+                group = tuple(group)
+                self._stages.append((compile_operations(group), len(group)))
+
+    def draw(self, shape, seed, examples=None):
+        """What the operations draw for a batch.
+
+        Args:
+            shape: `(batch, height, width, channels)` of the images, of which the first may be a
+                tensor.
+            seed: int64 tensor of shape (2,).
+            examples: The `Examples` of the batch, for operations `by_example`.
+
+        Returns:
+            Tuple with a dict of tensors for each operation.
+        """
+        import tensorflow as tf
+
+        number = itertools.count()
+
+        def new_seed():
+            return tf.random.experimental.stateless_fold_in(seed, next(number))
+
+        # Outside of XLA, whose generators give other numbers for the same seed.
+        def uniform(shape, low, high, dtype):
+            return tf.random.stateless_uniform(
+                shape, new_seed(), low, high, dtype=dtype, alg="philox"
+            )
+
+        drawn = []
+        for operation in self.operations:
+            if isinstance(operation, Augmentation):
+                more = (examples,) if operation.by_example else ()
+                drawn.append(operation.draw(uniform, shape, *more))
+                if operation.size is not None:
+                    shape = (shape[0], *operation.size, shape[3])
+            else:
+                drawn.append({"seed": new_seed()} if is_random(operation) else {})
+        return tuple(drawn)
+
+    def apply(self, images, draws):
+        """The images after all operations.
+
+        Args:
+            images: Tensor of images, whose shape is known but for the batch. Tracing this raises
+                the errors of operations that cannot work on such images.
+            draws: What `draw` returned.
+        """
+        done = 0
+        for apply, count in self._stages:
+            images = apply(images, draws[done : done + count])
+            done += count
+        return images
+
+
+def _call_python(operation):
+    import tensorflow as tf
+
+    def run(images, seed):
+        # A copy, because the array that comes in is TensorFlow's own memory.
+        return operation.run(np.array(images), int(seed[0]) % 2**31)
+
+    def apply(images, draws):
+        # Now, while the pipeline is being built, an error still reaches the caller as it is; from
+        # a worker it would come as a quotation.
+        count = images.shape[0] or 2
+        size = count * int(np.prod(images.shape[1:]))
+        ramp = (np.arange(size) % 256).reshape(count, *images.shape[1:])
+        operation.run(ramp.astype(images.dtype.as_numpy_dtype), 0)
+        augmented = tf.numpy_function(run, [images, draws[0]["seed"]], images.dtype)
+        augmented.set_shape(images.shape)
+        return augmented
+
+    return apply

@@ -1,0 +1,102 @@
+"""A training set that stays on the device: each training step makes its own batch."""
+
+import contextlib
+
+from keras_twist.data.batches import Batches, check_arrays
+from keras_twist.data.imgaug import PythonAugmentation
+
+
+class ResidentFeed:
+    """Feeds `model.fit` with draws instead of images; the step gathers and augments by itself.
+
+    The images lie on the accelerator as they are, usually as uint8, or in memory where there is
+    none. The host only draws: per batch a few kilobytes of indices, offsets and the like. Batches
+    are those of `train_dataset` for the same arguments, from the same draws.
+
+    Args:
+        images: Array of shape `(n, height, width, channels)`, usually uint8 in `[0, 255]`.
+        labels: Integer array of shape `(n,)`.
+        batch_size: Images per batch; the last, smaller batch of an epoch is left out.
+        augment: Tuple of operations as `train_dataset` takes them, but for `from_imgaug`, which no
+            accelerator can run. Defaults to `()`.
+        mix: What `mixup()` returns, or None. Needs `num_classes`, and a step without XLA, which
+            has no Gamma variates. Defaults to None.
+        seed: Integer. Defaults to 0.
+        num_classes: As in `train_dataset`. Defaults to None.
+
+    Raises:
+        ValueError: if shapes, types or sizes do not fit, if `augment` holds an operation in Python,
+            or if Keras runs on another backend than TensorFlow.
+
+    Example:
+        >>> images, labels = np.zeros((64, 8, 8, 3), "uint8"), np.zeros(64, int)
+        >>> feed = ResidentFeed(images, labels, 16, augment=(keras_twist.data.random_flip(),))
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(),
+        ...     keras.layers.Dense(10, activation="softmax")])
+        >>> model.compile("sgd", "sparse_categorical_crossentropy")
+        >>> with feed.attach(model):
+        ...     options = {"steps_per_epoch": feed.steps_per_epoch, "shuffle": False, "verbose": 0}
+        ...     history = model.fit(feed.dataset(), epochs=2, **options)
+    """
+
+    def __init__(self, images, labels, batch_size, augment=(), mix=None, seed=0, num_classes=None):
+        import tensorflow as tf
+
+        if any(isinstance(operation, PythonAugmentation) for operation in augment):
+            raise ValueError(
+                "Argument `augment` must not hold `from_imgaug` here: a compiled step cannot call "
+                "Python code. Use `train_dataset`."
+            )
+        images, labels = check_arrays(images, labels, batch_size, num_classes)
+        device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
+        self._batches = Batches(
+            images, labels, batch_size, augment, mix, seed, num_classes, True, device
+        )
+
+    @property
+    def steps_per_epoch(self):
+        """Batches in an epoch."""
+        return self._batches.steps
+
+    def dataset(self, initial_step=0):
+        """Endless dataset of draws for `model.fit`, inside `attach`.
+
+        Args:
+            initial_step: Number of batches already trained on, which are skipped at no cost.
+                Defaults to 0.
+
+        Returns:
+            `tf.data.Dataset` of what `make_batch` takes.
+        """
+        import tensorflow as tf
+
+        draws = self._batches.endless_order(initial_step).map(
+            self._batches.draw, tf.data.AUTOTUNE, deterministic=True
+        )
+        return draws.prefetch(tf.data.AUTOTUNE)
+
+    def make_batch(self, drawn):
+        """The batch `(images, labels)` for an element of `dataset`."""
+        return self._batches.make(drawn)
+
+    @contextlib.contextmanager
+    def attach(self, model):
+        """Context manager in which training steps of a model make their batches from draws.
+
+        Args:
+            model: Compiled `keras.Model`.
+        """
+        step = model.train_step
+
+        def train_step(drawn):
+            return step(self.make_batch(drawn))
+
+        # On the object, and not by another model around it, so that weights, names and what is
+        # saved stay as they are.
+        model.train_step = train_step
+        model.train_function = None
+        try:
+            yield
+        finally:
+            del model.train_step
+            model.train_function = None
