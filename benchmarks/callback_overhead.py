@@ -15,7 +15,6 @@ where nobody would see it. Writes `benchmarks/results/callback_overhead.json`.
 import json
 import os
 import pathlib
-import platform
 import sys
 import time
 
@@ -24,6 +23,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import keras
+import machine
 import numpy as np
 import tensorflow as tf
 
@@ -137,28 +137,9 @@ def summary(times):
     return rows
 
 
-def machine():
-    """Where this was measured."""
-    cpu = platform.processor() or platform.machine()
-    info = pathlib.Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].split(":")[1].strip() if names else cpu
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "load": [round(load, 2) for load in os.getloadavg()],
-        "gpus": len(tf.config.list_physical_devices("GPU")),
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
-
-
 def main():
     """Measure, print a table and write the result."""
-    before = machine()
+    before = machine.describe()
     results = summary(measure())
     print(f"{'':32}{'ms/step':>9}{'ratio':>8}   quartiles of the ratio")
     for name, row in results.items():

@@ -12,7 +12,6 @@ every sixth update, so times are of six updates in a row. Compilation is not tim
 import json
 import os
 import pathlib
-import platform
 import sys
 import time
 
@@ -21,6 +20,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 
 import keras
+import machine
 import numpy as np
 import tensorflow as tf
 
@@ -97,30 +97,11 @@ def summary(times):
     return rows
 
 
-def machine():
-    """Where this was measured."""
-    cpu = platform.processor() or platform.machine()
-    info = pathlib.Path("/proc/cpuinfo")
-    if info.exists():
-        names = [line for line in info.read_text().splitlines() if line.startswith("model name")]
-        cpu = names[0].split(":")[1].strip() if names else cpu
-    return {
-        "cpu": cpu,
-        "cores": os.cpu_count(),
-        "load": [round(load, 2) for load in os.getloadavg()],
-        "gpus": len(tf.config.list_physical_devices("GPU")),
-        "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-    }
-
-
 def main():
     """Measure, print a table and write the result."""
     rng = np.random.default_rng(0)
     gradients = [tf.constant(rng.normal(size=s, scale=0.01), "float32") for s in SHAPES]
-    before = machine()
+    before = machine.describe()
     results = {mode: summary(measure(gradients, mode)) for mode in ROUNDS}
     count = sum(int(np.prod(s)) for s in SHAPES)
     print(f"One update of {count:,} weights, median of interleaved rounds")

@@ -14,7 +14,6 @@ import argparse
 import functools
 import json
 import os
-import platform
 import sys
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
+import machine
 import numpy as np
 import tensorflow as tf
 
@@ -115,6 +115,7 @@ def main():
     modes = {"off": ["plain"], "on": ["xla"], "both": ["plain", "xla"]}[args.xla]
     clock = time.perf_counter if args.clock == "wall" else time.process_time
 
+    before = machine.describe()
     rows, ratios = [], {}
     for dtype in args.dtypes:
         for size in args.sizes:
@@ -143,21 +144,9 @@ def main():
                 means[f"{dtype} {key}"] = mean = float(np.exp(np.mean(np.log(values))))
                 limit = LIMITS.get(key.removeprefix("layer "))
                 print(f"{dtype:9} {key:32} {mean:5.2f}", f"(limit {limit})" if limit else "")
-    cpu = [line for line in open("/proc/cpuinfo") if line.startswith("model name")]
     report = {
         "command": " ".join(["python", *sys.argv]),
-        "date": time.strftime("%Y-%m-%d"),
-        "machine": {
-            "cpu": cpu[0].split(":")[1].strip() if cpu else platform.processor(),
-            "cores": os.cpu_count(),
-            "gpus": [d.name for d in tf.config.list_physical_devices("GPU")],
-            "load": os.getloadavg(),
-        },
-        "versions": {
-            "tensorflow": tf.__version__,
-            "keras": keras.__version__,
-            "python": platform.python_version(),
-        },
+        "machine": before,
         "clock": args.clock,
         "rounds": args.rounds,
         "geometric_means": means,

@@ -30,9 +30,9 @@ class LRCurve:
         >>> rates = np.geomspace(1e-4, 10, 100)
         >>> curve = LRCurve(rates, 2 - np.tanh(rates) + 0.1 * rates**2, steps=100)
         >>> curve
-        <LRCurve: 100 of 100 points, learning rates 0.0001 to 10, lowest smoothed loss 1.75>
+        <LRCurve: 100 of 100 points, learning rates 0.0001 to 10, lowest smoothed loss 1.761>
         >>> round(curve.suggest("minimum"), 2)
-        0.21
+        0.25
 
     Reference:
         `lr_find` of [fastai](https://github.com/fastai/fastai). Differs from it in: points that

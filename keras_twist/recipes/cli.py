@@ -148,9 +148,10 @@ def parse(recipes, about, default, arguments):
         raise RecipeError(f"unknown recipe {name!r}; there are {', '.join(recipes)}.{hint}")
     flags = [_long_flag(flag) for flag in flags]
 
+    # `--flip False` for the fields, plain `--lr_find` for the options. This does not stand in the
+    # class, whose comments tyro prints.
     @dataclasses.dataclass(frozen=True)
     class Command:
-        # `--flip False` for the fields, plain `--lr_find` for the options.
         recipe: tyro.conf.FlagConversionOff[tyro.conf.OmitArgPrefixes[Recipe]]
         options: tyro.conf.FlagCreatePairsOff[tyro.conf.OmitArgPrefixes[Options]]
 

@@ -310,6 +310,7 @@ def test_xla_computes_the_same_with_gradients(kwargs):
 
 @tensorflow_only
 @pytest.mark.filterwarnings("ignore:.*tf.lite.Interpreter is deprecated:UserWarning")
+@pytest.mark.filterwarnings("ignore:.*Please use the LiteRT interpreter:UserWarning")  # TF 2.18
 def test_exports_compute_the_same(tmp_path):
     import tensorflow as tf
 
