@@ -12,6 +12,8 @@ import keras
 import numpy as np
 import pytest
 
+from keras_twist.recipes import cifar
+
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the scripts feed by tf.data"
 )
@@ -86,8 +88,6 @@ def test_writes_its_run_folder_and_reports_on_the_last_line(finished):
 
 def test_the_model_it_leaves_is_the_one_it_measured(finished, tiny_images):
     folder, _, _ = finished
-    from keras_twist.recipes import cifar
-
     model = keras.saving.load_model(folder / "model.keras")
     found = model.evaluate(
         cifar.validation_batches(cifar.Data(*tiny_images, "test")), verbose=0, return_dict=True
