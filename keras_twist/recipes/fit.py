@@ -162,12 +162,7 @@ def prepare(recipe, data_dir=None):
     """
     policy = runtime.resolve_precision(recipe.precision)
     jit_compile = runtime.resolve_xla(recipe.xla)
-    recipe = dataclasses.replace(
-        recipe,
-        precision=policy,
-        xla="on" if jit_compile else "off",
-        feed=runtime.resolve_feed(recipe.feed, possible=not (recipe.mixup and jit_compile)),
-    )
+    recipe = dataclasses.replace(recipe, precision=policy, xla="on" if jit_compile else "off")
     if recipe.feed == "resident" and recipe.mixup and jit_compile:
         raise RecipeError(
             "Field `feed`: mixup cannot be drawn in a step that XLA compiles; take feed='tf.data' "

@@ -8,7 +8,7 @@ Model = Literal["davidnet", "resnet9", "speednet"]
 Schedule = Literal["linear", "one_cycle", "cyclic", "flat_cosine"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 XLA = Literal["auto", "on", "off"]
-Feed = Literal["auto", "tf.data", "resident"]
+Feed = Literal["tf.data", "resident"]
 
 
 class RecipeError(ValueError):
@@ -118,9 +118,9 @@ class Recipe:
     xla: XLA = "auto"
     """Compile the step with XLA; auto does on a GPU and does not on a CPU, where it is slower."""
 
-    feed: Feed = "auto"
+    feed: Feed = "tf.data"
     """Where batches are made, the same ones: tf.data, on the host; resident, inside the step, from
-    images kept on the device. auto: resident on a GPU unless mixup meets XLA, otherwise tf.data."""
+    images kept on the device."""
 
     seed: int = 0
     """Decides initial weights, order and augmentation."""

@@ -61,27 +61,6 @@ def resolve_xla(xla):
     return bool(gpu_capabilities()) if xla == "auto" else xla == "on"
 
 
-def resolve_feed(feed, possible=True):
-    """Where to make batches on this machine: in the step on a GPU, unless told otherwise.
-
-    On a CPU the step and tf.data share the same cores, and nothing is gained.
-
-    Args:
-        feed: `"tf.data"`, `"resident"` or `"auto"`.
-        possible: Whether the step could make the batches of this recipe. Defaults to True.
-
-    Returns:
-        `"tf.data"` or `"resident"`.
-
-    Example:
-        >>> resolve_feed("resident")
-        'resident'
-    """
-    if feed != "auto":
-        return feed
-    return "resident" if possible and gpu_capabilities() else "tf.data"
-
-
 def gpu_capabilities():
     """Compute capability `(major, minor)` of each GPU that TensorFlow sees."""
     import tensorflow as tf

@@ -23,8 +23,6 @@ def test_auto_follows_the_hardware(monkeypatch, gpus, flags, precision, xla):
     monkeypatch.setattr(runtime, "cpu_flags", lambda: flags)
     assert runtime.resolve_precision("auto") == precision
     assert runtime.resolve_xla("auto") is xla
-    assert runtime.resolve_feed("auto") == ("resident" if gpus else "tf.data")
-    assert runtime.resolve_feed("auto", possible=False) == "tf.data"
 
 
 def test_what_is_asked_for_is_taken():
