@@ -230,7 +230,8 @@ def _figure(**options):
 
 
 def _readme_pictures(folder):
-    from keras_twist.recipes.cifar import CIFAR_RECIPES, build_schedules
+    from keras_twist.recipes.cifar import CIFAR_RECIPES
+    from keras_twist.recipes.policies import build_schedules
 
     steps_per_epoch = 97
     names = ("davidnet", "quick", "assignment")

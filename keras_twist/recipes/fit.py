@@ -9,7 +9,7 @@ import keras
 
 from keras_twist import callbacks, plots
 from keras_twist.callbacks.reporting import read_json_lines
-from keras_twist.recipes import checkpoint, cifar, run_folder, runtime
+from keras_twist.recipes import checkpoint, cifar, policies, run_folder, runtime
 from keras_twist.recipes.recipe import RecipeError
 
 logger = logging.getLogger("keras_twist.recipes")
@@ -234,7 +234,7 @@ def _save_model(model, folder):
 
 def _save_pictures(rows, folder, recipe, steps_per_epoch):
     steps = recipe.epochs * steps_per_epoch
-    learning_rate, momentum = cifar.build_schedules(recipe, steps)
+    learning_rate, momentum = policies.build_schedules(recipe, steps)
     schedules = {"learning rate": learning_rate, "momentum": momentum}
     try:
         figures = {
