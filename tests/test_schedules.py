@@ -179,7 +179,7 @@ def test_every_kind_of_number_is_a_step(dtype):
     steps = np.arange(100).astype(dtype)
     for schedule in (PiecewiseLinear([-1, 9, 40], [0, 0.4, 0.1]), Cyclical(0.1, 0.4, 7.3)):
         np.testing.assert_allclose(at(schedule, steps), curve(schedule, 100), rtol=1e-5)
-        counter = keras.Variable(37, dtype="int32")
+        counter = keras.Variable(37, dtype="int32", trainable=False)
         assert float(schedule(counter)) == pytest.approx(curve(schedule, 100)[37], rel=1e-6)
 
 

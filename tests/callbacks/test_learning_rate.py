@@ -289,6 +289,8 @@ def test_any_function_of_the_step_will_do(schedule):
     np.testing.assert_allclose(callback.learning_rates, [0.1] * 5 + [0.01] * 3, rtol=1e-6)
 
 
+# What NumPy says of torch's tensors.
+@pytest.mark.filterwarnings("ignore:__array_wrap__ must accept:DeprecationWarning")
 def test_a_numpy_lambda_scales_the_cycles():
     callback = callbacks.CyclicLR(
         0.1, 0.4, 2, scale_fn=lambda x: 0.5 * (1 + np.sin(x * np.pi / 2.5)), base_momentum=None
