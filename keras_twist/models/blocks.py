@@ -3,10 +3,45 @@
 import keras
 from keras import layers
 
+from keras_twist.layers.batch_norm_act import BatchNormAct
+from keras_twist.layers.mish import Mish
+
 
 def torch_uniform():
     """What PyTorch gives convolutions and dense layers: uniform in +-1 / sqrt(fan_in)."""
     return keras.initializers.VarianceScaling(1 / 3, mode="fan_in", distribution="uniform")
+
+
+def he_normal():
+    """What fastai gives convolutions and dense layers: normal, of variance 2 / fan_in."""
+    # Keras's own "he_normal" cuts the tails off.
+    return keras.initializers.VarianceScaling(2.0, mode="fan_in", distribution="untruncated_normal")
+
+
+def activate(x, activation, name):
+    """An activation; Mish as the layer that keeps one tensor for the backward pass."""
+    if activation == "mish":
+        return Mish(name=name)(x)
+    return layers.Activation(activation, name=name)(x)
+
+
+def batch_norm(x, name, activation=None, zero=False):
+    """Batch normalisation with PyTorch's numbers, and an activation.
+
+    Args:
+        x: Tensor of shape `(batch, ..., channels)`.
+        name: Of the layer.
+        activation: Name or function, or None for none. Defaults to None.
+        zero: Whether its scale starts at 0, so that a residual block starts as the identity.
+            Defaults to False.
+
+    Returns:
+        Tensor of the shape of `x`.
+    """
+    gamma_initializer = "zeros" if zero else "ones"
+    return BatchNormAct(
+        activation, momentum=0.9, epsilon=1e-5, gamma_initializer=gamma_initializer, name=name
+    )(x)
 
 
 def conv_bn_act(

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_twist.ops.op_by_op import compiled, fusible
+
 __all__ = ["mish"]
 
 
@@ -15,15 +17,21 @@ def _mish(x):
     def gradient(*args, upstream=None):
         if upstream is None:  # torch passes the inputs too, and names the upstream gradient
             (upstream,) = args
-        # With s = sigmoid(x) and u = 1 - s: tanh(softplus(x)) = s (1 + u) / (1 + u^2), and its
-        # derivative is s w^2 with w = 2 u / (1 + u^2) <= 1. Nothing here can overflow.
-        s = ops.sigmoid(x)
-        u = 1.0 - s
-        q = 1.0 + u * u
-        w = (u + u) / q
-        return upstream * (s * (1.0 + u) / q + (x * s) * (w * w))
+        if fusible(x):
+            return compiled(_mish_gradient, x, upstream)
+        return _mish_gradient(x, upstream)
 
     return x * ops.tanh(ops.softplus(x)), gradient
+
+
+def _mish_gradient(x, upstream):
+    # With s = sigmoid(x) and u = 1 - s: tanh(softplus(x)) = s (1 + u) / (1 + u^2), and its
+    # derivative is s w^2 with w = 2 u / (1 + u^2) <= 1. Nothing here can overflow.
+    s = ops.sigmoid(x)
+    u = 1.0 - s
+    q = 1.0 + u * u
+    w = (u + u) / q
+    return upstream * (s * (1.0 + u) / q + (x * s) * (w * w))
 
 
 def mish(x):

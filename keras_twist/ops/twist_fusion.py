@@ -3,38 +3,17 @@
 Between the matrix products and the result of the `products` form stand sixteen shifted images,
 added up. TensorFlow without XLA makes some fifteen passes over the memory of that, which at 64
 channels take as long as the convolution; a compiler makes one loop. So this half is compiled with
-XLA by itself, and the convolutions are not: XLA's are slower on a CPU than TensorFlow's own.
-
-The one module of `ops` that knows TensorFlow, and only when it is called.
+XLA by itself.
 """
 
 import functools
 
-import keras
 from keras import ops
 
+from keras_twist.ops.op_by_op import compiled
 from keras_twist.ops.twist_geometry import at_least_float32
 
-__all__ = ["combine", "runs_op_by_op", "shifted_difference", "with_border"]
-
-
-def runs_op_by_op(tensor):
-    """Returns whether `tensor` belongs to TensorFlow and XLA is not compiling what uses it."""
-    if keras.backend.backend() != "tensorflow":
-        return False
-    # The tensor's own graph is what knows: it says so while `jit_compile=True` traces. Where it
-    # has no such method, the answer is the careful one.
-    graph = getattr(tensor, "graph", None)
-    while graph is not None:
-        if not hasattr(graph, "_get_control_flow_context"):
-            return False
-        context = graph._get_control_flow_context()
-        while context is not None:
-            if context.IsXLAContext():
-                return False
-            context = context.outer_context
-        graph = getattr(graph, "outer_graph", None)
-    return True
+__all__ = ["combine", "shifted_difference", "with_border"]
 
 
 def combine(plain, values, x, y, offsets, turned, padding):
@@ -55,14 +34,14 @@ def combine(plain, values, x, y, offsets, turned, padding):
     Returns:
         A tensor of the shape and dtype of `plain`.
     """
-    compiled = functools.partial(_compiled, offsets=offsets, turned=turned, padding=padding)
+    run = functools.partial(compiled, offsets=offsets, turned=turned, padding=padding)
 
     @ops.custom_gradient
     def apply(plain, *values):
         def gradient(upstream):
-            return upstream, *compiled(_gradient, upstream, x, y)
+            return upstream, *run(_gradient, upstream, x, y)
 
-        return compiled(_combined, plain, x, y, *values), gradient
+        return run(_combined, plain, x, y, *values), gradient
 
     return apply(plain, *values)
 
@@ -81,20 +60,6 @@ def shifted_difference(tensor, offset):
 def with_border(tensor, width=1):
     """Returns the images with zeros around."""
     return ops.pad(tensor, ((0, 0), (width, width), (width, width), (0, 0)))
-
-
-def _compiled(function, *tensors, **static):
-    signature = tuple((tuple(t.shape), t.dtype) for t in tensors)
-    return _compile(function, signature, **static)(*tensors)
-
-
-# One function for each signature, so that layers of one shape share a program. TensorFlow's own
-# cache would do, but warns of every new shape as of a mistake.
-@functools.cache
-def _compile(function, signature, **static):
-    import tensorflow as tf
-
-    return tf.function(functools.partial(function, **static), jit_compile=True, autograph=False)
 
 
 def _exact(tensor):

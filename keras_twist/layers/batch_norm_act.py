@@ -1,0 +1,85 @@
+"""Batch normalisation with an activation, which a CPU computes in few passes."""
+
+import keras
+from keras import ops
+
+from keras_twist.ops.activations import mish
+from keras_twist.ops.norm_fusion import batch_norm_act
+from keras_twist.ops.op_by_op import fusible
+
+__all__ = ["BatchNormAct"]
+
+
+@keras.saving.register_keras_serializable(package="keras_twist")
+class BatchNormAct(keras.layers.BatchNormalization):
+    """Batch normalisation, then an activation.
+
+    It computes what `keras.layers.BatchNormalization` and an activation layer compute, and has the
+    former's weights. While training on a CPU without XLA, TensorFlow would take some thirty passes
+    over the images for that, in float32 whatever their dtype; here XLA compiles these two layers
+    alone, to four passes. Everywhere else Keras's own code runs.
+
+    Args:
+        activation: name or function of the activation, or None for none. Defaults to `None`.
+        **kwargs: what `keras.layers.BatchNormalization` takes, with the same defaults.
+
+    Input shape:
+        `(batch, ..., channels)`.
+
+    Output shape:
+        The shape of the input.
+
+    Raises:
+        ValueError: if the activation is unknown.
+
+    Example:
+        >>> layer = keras_twist.layers.BatchNormAct("relu")
+        >>> x = np.random.default_rng(0).normal(size=(2, 4, 4, 3))
+        >>> bool(np.array(layer(x, training=True)).min() >= 0)
+        True
+
+    Reference:
+        - [Ioffe and Szegedy, 2015](https://arxiv.org/abs/1502.03167)
+
+        Differs from `keras.layers.BatchNormalization` in: nothing but rounding and speed.
+    """
+
+    def __init__(self, activation=None, **kwargs):
+        super().__init__(**kwargs)
+        # Ours keeps one tensor for the backward pass.
+        self.activation = mish if activation == "mish" else keras.activations.get(activation)
+
+    def call(self, inputs, training=None, mask=None):
+        if self._fuses(inputs, training, mask):
+            return self._fused(inputs)
+        return self.activation(super().call(inputs, training=training, mask=mask))
+
+    def _fuses(self, inputs, training, mask):
+        plain = not (self.renorm or self.synchronized) if hasattr(self, "renorm") else True
+        last = self.axis in (-1, len(inputs.shape) - 1)
+        return (
+            bool(training) and self.trainable and mask is None and plain and last
+        ) and fusible(inputs)
+
+    def _fused(self, inputs):
+        moving_mean, moving_variance = (
+            ops.convert_to_tensor(v) for v in (self.moving_mean, self.moving_variance)
+        )
+        gamma = ops.convert_to_tensor(self.gamma) if self.scale else ops.ones_like(moving_mean)
+        beta = ops.convert_to_tensor(self.beta) if self.center else ops.zeros_like(moving_mean)
+        linear = self.activation is keras.activations.linear
+        outputs, mean, variance = batch_norm_act(
+            inputs, gamma, beta, moving_mean, self.epsilon, None if linear else self.activation
+        )
+        for moving, old, new in (
+            (self.moving_mean, moving_mean, mean),
+            (self.moving_variance, moving_variance, variance),
+        ):
+            moving.assign(old * self.momentum + ops.stop_gradient(new) * (1.0 - self.momentum))
+        return outputs
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "activation": keras.activations.serialize(self.activation),
+        }

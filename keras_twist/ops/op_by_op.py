@@ -1,0 +1,73 @@
+"""Pieces of a step that XLA compiles where TensorFlow runs the rest op by op.
+
+On a CPU, TensorFlow's own convolutions are faster than XLA's, but every elementwise operation
+between them is a pass over the memory. A function that `compiled` calls becomes one loop, and the
+convolutions around it stay what they are.
+
+The one module of `ops` that knows TensorFlow, and only when it is called.
+"""
+
+import functools
+
+import keras
+
+__all__ = ["compiled", "fusible", "pull_back", "runs_op_by_op"]
+
+
+def runs_op_by_op(tensor):
+    """Returns whether `tensor` belongs to TensorFlow and XLA is not compiling what uses it."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    # The tensor's own graph is what knows: it says so while `jit_compile=True` traces. Where it
+    # has no such method, the answer is the careful one.
+    graph = getattr(tensor, "graph", None)
+    while graph is not None:
+        if not hasattr(graph, "_get_control_flow_context"):
+            return False
+        context = graph._get_control_flow_context()
+        while context is not None:
+            if context.IsXLAContext():
+                return False
+            context = context.outer_context
+        graph = getattr(graph, "outer_graph", None)
+    return True
+
+
+def fusible(tensor):
+    """Returns whether pieces that use `tensor` are worth compiling.
+
+    They are in the graph of a step on a CPU, for images of one size: eager code would compile for
+    ever new shapes, and the kernels of a GPU need no help.
+    """
+    if getattr(tensor, "graph", None) is None or None in tensor.shape[1:]:
+        return False
+    if not runs_op_by_op(tensor):
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
+def compiled(function, *tensors, **static):
+    """Returns `function(*tensors, **static)`, compiled by XLA; `static` must be hashable."""
+    signature = tuple((tuple(t.shape), t.dtype) for t in tensors)
+    return _compile(function, signature, **static)(*tensors)
+
+
+# One function for each signature, so that layers of one shape share a program. TensorFlow's own
+# cache would do, but warns of every new shape as of a mistake.
+@functools.cache
+def _compile(function, signature, **static):
+    import tensorflow as tf
+
+    return tf.function(functools.partial(function, **static), jit_compile=True, autograph=False)
+
+
+def pull_back(function, tensor, upstream):
+    """Returns `function(tensor)` and the gradient of its sum with weights `upstream`."""
+    import tensorflow as tf
+
+    with tf.GradientTape() as tape:
+        tape.watch(tensor)
+        value = function(tensor)
+    return value, tape.gradient(value, tensor, upstream)
