@@ -80,6 +80,9 @@ LAYERS = {
     "TwistLayer-mxresnet": Layer(
         partial(layers.TwistLayer, 4, **layers.TWIST_VARIANTS["mxresnet"])
     ),
+    "TwistLayer-full_kernels": Layer(
+        partial(layers.TwistLayer, 4, **layers.TWIST_VARIANTS["mxresnet"], full_kernels=True)
+    ),
     "Mish": Layer(layers.Mish),
     "SimpleSelfAttention": Layer(layers.SimpleSelfAttention),
     "SimpleSelfAttention-symmetric": Layer(partial(layers.SimpleSelfAttention, symmetric=True)),
