@@ -222,7 +222,10 @@ PUBLIC = {
     layers: (LAYERS, ()),
     optimizers: (OPTIMIZERS, ()),
     schedules: (SCHEDULES, ()),
-    models: (MODELS | INITIALIZERS, ("whiten",)),
+    models: (
+        MODELS | INITIALIZERS,
+        ("Replacement", "SurgeryReport", "replace_convs", "whiten", "wide_3x3"),
+    ),
     callbacks: (CALLBACKS, ("LRCurve", "lr_find")),
     ops: (OPS, ()),
     data: (
