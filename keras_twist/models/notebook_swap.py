@@ -11,7 +11,8 @@ misses radii, centres and the factor of the self-attention.) It is not. Undone s
                 pair with an int and never holds, so that 1x1 convolutions, those of the
                 squeeze-and-excitation among them, become 3x3 twists: 11 of 28 swapped layers. On
                 images of 1x1 pixels a twist adds exactly nothing.
-    38,853,803  with the groups kept. They were dropped, which makes 32 kernels of one.
+    38,853,803  with the groups kept, which were dropped: 32 groups have a 32nd of the kernel.
+                This is `replace_convs` with `partial(TwistLayer, field="free", full_kernels=True)`.
     18,869,419  with 4 numbers for the twist instead of two whole kernels beside K, of which one
                 was overwritten by a turn of the other in every step: 9 + 4 instead of 27 numbers
                 per channel pair, and 3 per filter. This is what `replace_convs` does.

@@ -52,7 +52,7 @@ def replace_convs(model, make_layer=TwistLayer, where=wide_3x3, keep_kernels=Tru
 
         for layer in model.layers:
             if isinstance(layer, TwistLayer):
-                layer.twist.assign(ops.zeros_like(layer.twist))
+                layer.twist.assign(np.zeros(layer.twist.shape))
 
     Args:
         model: built functional or Sequential `keras.Model`.
