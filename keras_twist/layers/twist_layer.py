@@ -68,6 +68,11 @@ class TwistLayer(keras.layers.Layer):
             `None`.
         kernel_constraint: optional constraint of K. Defaults to `None`.
         data_format: `"channels_last"`, the only one. Defaults to `"channels_last"`.
+        full_kernels: bool, whether Kx and Ky are stored as the published code stores them: whole
+            3x3 kernels, drawn by `kernel_initializer`, of which only the antisymmetric part acts.
+            They take 27 numbers per channel pair instead of 17 and add nothing to the function,
+            but Adam and weight decay see the unused part. Needs `field="free"`. Defaults to
+            `False`.
         **kwargs: `name`, `dtype` and the like, as for every Keras layer.
 
     Input shape:
@@ -79,7 +84,8 @@ class TwistLayer(keras.layers.Layer):
 
     Raises:
         ValueError: if an argument is outside its range, `groups` does not divide the channels or
-            `filters`, the data format is not channels-last or the input not an image.
+            `filters`, the data format is not channels-last or the input not an image, or full
+            kernels are asked for together with a field that shares them.
 
     Example:
         >>> layer = keras_twist.layers.TwistLayer(16, strides=2)
@@ -96,7 +102,8 @@ class TwistLayer(keras.layers.Layer):
 
         Differs from it in: the origin is the middle of the image, Ky turns the other way, Kx and
         Ky share one trainable kernel of 4 values, whose gradient comes from both.
-        `TWIST_VARIANTS` restores the published outputs.
+        `TWIST_VARIANTS` restores the published outputs, and `full_kernels` the number of weights
+        of `conv_twist`.
     """
 
     def __init__(
@@ -121,6 +128,7 @@ class TwistLayer(keras.layers.Layer):
         kernel_constraint=None,
         bias_constraint=None,
         data_format="channels_last",
+        full_kernels=False,
         **kwargs,
     ):
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
@@ -139,6 +147,12 @@ class TwistLayer(keras.layers.Layer):
         self.field = _one_of("field", field, tuple(FIELDS))
         self.padding = _one_of("padding", padding, PADDINGS)
         self.data_format = _one_of("data_format", data_format, ("channels_last",))
+        self.full_kernels = bool(full_kernels)
+        if self.full_kernels and self.field != "free":
+            raise ValueError(
+                '`full_kernels` needs `field="free"`, where Ky has values of its own. '
+                f"Received: full_kernels={full_kernels}, field={field}."
+            )
         self.ramp = check_number("ramp", ramp, "in (0, 1]", lambda ramp: 0 < ramp <= 1)
         self.radius_range = _positive_range("radius_range", radius_range)
         self.center_range = check_number(
@@ -180,10 +194,11 @@ class TwistLayer(keras.layers.Layer):
             constraint=self.kernel_constraint,
             **kernels,
         )
-        self.twist = weight("twist", (4, *pairs), self._twist_initializer(1), **kernels)
+        values = (3, 3, *pairs) if self.full_kernels else (4, *pairs)
+        self.twist = weight("twist", values, self._twist_initializer(1), **kernels)
         self.twist_y = self.radius = self.bias = None
         if self.field == "free":
-            self.twist_y = weight("twist_y", (4, *pairs), self._twist_initializer(2), **kernels)
+            self.twist_y = weight("twist_y", values, self._twist_initializer(2), **kernels)
         each = (self.filters,)
         self.center_x = weight("center_x", each, uniform(-self.center_range, self.center_range))
         self.center_y = weight("center_y", each, uniform(-self.center_range, self.center_range))
@@ -205,14 +220,15 @@ class TwistLayer(keras.layers.Layer):
                 initializer = type(initializer).from_config(config)
 
         def antisymmetric_part(shape, dtype=None):
-            kernel = antisymmetrize(initializer((3, 3, *shape[1:]), dtype=dtype))
-            return ops.stack([kernel[1 + row, 1 + column] for row, column in OFFSETS])
+            return _free_values(initializer((3, 3, *shape[1:]), dtype=dtype))
 
-        return antisymmetric_part
+        return initializer if self.full_kernels else antisymmetric_part
 
     def call(self, inputs, training=False):
         kernel, twist = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.twist)
         twist_y = None if self.twist_y is None else ops.convert_to_tensor(self.twist_y)
+        if self.full_kernels:
+            twist, twist_y = _free_values(twist), _free_values(twist_y)
         center_x, center_y = self.center_x, self.center_y
         if not self.masked:
             kernel = fold_centers(kernel, twist, twist_y, self.field, center_x, center_y)
@@ -247,7 +263,7 @@ class TwistLayer(keras.layers.Layer):
     def get_config(self):
         config = super().get_config()
         plain = "filters strides groups masked origin field ramp radius_range center_range"
-        for name in (*plain.split(), "padding", "use_bias", "data_format"):
+        for name in (*plain.split(), "padding", "use_bias", "data_format", "full_kernels"):
             config[name] = getattr(self, name)
         config["activation"] = keras.activations.serialize(self.activation)
         for name in ("kernel_initializer", "bias_initializer"):
@@ -257,6 +273,12 @@ class TwistLayer(keras.layers.Layer):
         for name in ("kernel_constraint", "bias_constraint"):
             config[name] = keras.constraints.serialize(getattr(self, name))
         return config
+
+
+def _free_values(kernel):
+    """The 4 values that make up the antisymmetric part of a 3x3 kernel."""
+    kernel = antisymmetrize(kernel)
+    return ops.stack([kernel[1 + row, 1 + column] for row, column in OFFSETS])
 
 
 def _positive_range(name, value):

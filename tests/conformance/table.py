@@ -80,6 +80,9 @@ LAYERS = {
     "TwistLayer-mxresnet": Layer(
         partial(layers.TwistLayer, 4, **layers.TWIST_VARIANTS["mxresnet"])
     ),
+    "TwistLayer-full_kernels": Layer(
+        partial(layers.TwistLayer, 4, **layers.TWIST_VARIANTS["mxresnet"], full_kernels=True)
+    ),
     "Mish": Layer(layers.Mish),
     "SimpleSelfAttention": Layer(layers.SimpleSelfAttention),
     "SimpleSelfAttention-symmetric": Layer(partial(layers.SimpleSelfAttention, symmetric=True)),
@@ -219,7 +222,10 @@ PUBLIC = {
     layers: (LAYERS, ()),
     optimizers: (OPTIMIZERS, ()),
     schedules: (SCHEDULES, ()),
-    models: (MODELS | INITIALIZERS, ("whiten",)),
+    models: (
+        MODELS | INITIALIZERS,
+        ("Replacement", "SurgeryReport", "replace_convs", "whiten", "wide_3x3"),
+    ),
     callbacks: (CALLBACKS, ("LRCurve", "lr_find")),
     ops: (OPS, ()),
     data: (

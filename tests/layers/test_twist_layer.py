@@ -42,6 +42,7 @@ def values(kernel):
 
 
 def golden_layer(variant, groups, **kwargs):
+    """Layer with the stored weights; with `full_kernels` they go in as they are stored."""
     name, weights = VARIANTS[variant]
     layer = TwistLayer(6, groups=groups, **TWIST_VARIANTS.get(name, {}), **kwargs)
     layer.build((None, None, None, 4))
@@ -51,9 +52,10 @@ def golden_layer(variant, groups, **kwargs):
 
     layer.kernel.assign(np.transpose(stored("k"), (2, 3, 1, 0)))
     raw = stored(weights)
-    layer.twist.assign(np.transpose(raw, (2, 1, 0)) if weights == "p4" else values(raw))
+    take = partial(np.transpose, axes=(2, 3, 1, 0)) if layer.full_kernels else values
+    layer.twist.assign(np.transpose(raw, (2, 1, 0)) if weights == "p4" else take(raw))
     if layer.twist_y is not None:
-        layer.twist_y.assign(values(stored("ky_raw")))
+        layer.twist_y.assign(take(stored("ky_raw")))
     layer.center_x.assign(stored("cx"))
     layer.center_y.assign(stored("cy"))
     if layer.radius is not None:
@@ -81,6 +83,34 @@ def test_published_outputs_at_every_size_and_stride(variant, groups, dtype):
             expected = np.moveaxis(GOLDEN[f"g{groups}_{size}_s{strides}_{variant}"], 1, -1)
             error = relative_error(layer(image(groups, size, dtype)), expected)
             assert error < TOLERANCE[dtype], (size, strides)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("groups", [1, 2])
+def test_published_outputs_of_whole_kernels(groups, dtype):
+    skip_without(dtype)
+    for strides in (1, 2):
+        kwargs = {"strides": strides, "dtype": dtype}
+        layer = golden_layer("B_conv_twist", groups, full_kernels=True, **kwargs)
+        four_values = golden_layer("B_conv_twist", groups, **kwargs)
+        for size in SIZES:
+            x = image(groups, size, dtype)
+            expected = np.moveaxis(GOLDEN[f"g{groups}_{size}_s{strides}_B_conv_twist"], 1, -1)
+            assert relative_error(layer(x), expected) < TOLERANCE[dtype], (size, strides)
+            assert relative_error(layer(x), to_numpy(four_values(x))) < TOLERANCE[dtype]
+
+
+def test_whole_kernels_get_half_the_gradient_of_their_values_on_either_side():
+    x = image(1, "8x8", "float32")
+    cotangent = ops.convert_to_tensor(np.moveaxis(GOLDEN["g1_cot_8x8"], 1, -1), dtype="float32")
+    found = weight_gradients(golden_layer("B_conv_twist", 1, full_kernels=True), x, cotangent)
+    expected = weight_gradients(golden_layer("B_conv_twist", 1), x, cotangent)
+    assert found.keys() == expected.keys()
+    for name in ("twist", "twist_y"):
+        half = to_numpy(antisymmetric_kernel(expected[name])) / 2
+        assert relative_error(found[name], half) < 1e-5, name
+    for name in ("kernel", "center_x", "center_y"):
+        assert relative_error(found[name], to_numpy(expected[name])) < 1e-5, name
 
 
 @pytest.mark.parametrize("form", ["concatenated", "differences", "products"])
@@ -208,6 +238,8 @@ def test_parameters_are_13_ninths_of_a_convolution_and_3_per_filter():
         ({}, 13 * 8 * 4 // 2 + 3 * 4),
         ({"masked": False}, 13 * 8 * 4 // 2 + 2 * 4),
         ({"field": "free"}, 17 * 8 * 4 // 2 + 3 * 4),
+        ({"field": "free", "full_kernels": True}, 27 * 8 * 4 // 2 + 3 * 4),
+        ({**TWIST_VARIANTS["mxresnet"], "full_kernels": True}, 27 * 8 * 4 // 2 + 2 * 4),
     ):
         layer = TwistLayer(4, groups=2, **kwargs)
         layer.build((None, 8, 8, 8))
@@ -234,6 +266,17 @@ def test_weights_start_as_the_references_do(seed):
         assert 0.5 < center.max() <= 0.7
     radius = to_numpy(layer.radius)
     assert 0.3 <= radius.min() < radius.max() <= 0.7
+
+
+@pytest.mark.parametrize("seed", [None, 7])
+def test_whole_kernels_are_three_draws(seed):
+    initializer = keras.initializers.HeNormal(seed=seed)
+    layer = TwistLayer(128, field="free", kernel_initializer=initializer, full_kernels=True)
+    layer.build((None, 8, 8, 64))
+    kernels = [to_numpy(w).ravel() for w in (layer.kernel, layer.twist, layer.twist_y)]
+    for kernel in kernels:
+        assert kernel.std() == pytest.approx(np.sqrt(2 / (9 * 64)), rel=0.02)
+    assert np.abs(np.corrcoef(kernels) - np.eye(3)).max() < 0.05
 
 
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
@@ -367,6 +410,7 @@ def test_exports_compute_the_same(tmp_path):
         {"center_range": float("nan")},
         {"padding": "reflect"},
         {"data_format": "channels_first"},
+        {"full_kernels": True},
     ],
 )
 def test_bad_arguments_are_named(bad):
