@@ -42,10 +42,14 @@ class Examples(NamedTuple):
         epoch: Integer tensor, from 0; epochs go on counting after a resume.
         number: Float32 tensor of shape `(batch,)`, uniform in `[0, 1)`: a random number that an
             image keeps in all epochs.
+        indices: Integer tensor of shape `(batch,)`: which images of the training set these are.
+        count: Integer, the number of images in the training set.
     """
 
     epoch: Any
     number: Any
+    indices: Any = None
+    count: int | None = None
 
 
 def random_pad_crop(padding=4, mode="reflect", value=0):
