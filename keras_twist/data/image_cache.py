@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 
 from keras_twist.data.errors import DataError
-from keras_twist.files import partial_file
+from keras_twist.files import partial_file, remove_stale_partials
 
 # Goes into the fingerprint: a change here makes all that was written before look out of date.
 FORMAT = 1
@@ -86,6 +86,7 @@ class ImageCache:
     def _write(self, name, fingerprint, shape, fill):
         self.folder.mkdir(parents=True, exist_ok=True)
         path = self._path(name, "pixels")
+        remove_stale_partials(path)
         image_bytes = int(np.prod(shape[1:]))
         with partial_file(path) as file:
             # Not through a map: a disk that is full would end the process instead of raising.

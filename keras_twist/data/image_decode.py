@@ -8,8 +8,8 @@ import numpy as np
 from keras_twist.data.errors import DataError
 from keras_twist.data.pictures import first_line, import_pillow
 
-# By content, whatever the name says; MPO is the JPEG with a second picture that cameras write.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP")
+# By content, whatever the name says; JPEG includes those with a second picture that cameras write.
+_FORMATS = ("JPEG", "PNG", "WEBP")
 _ORIENTATION = 0x0112
 # A JPEG is decoded at no less than this many times the final size, so that the filter, and not the
 # decoder's coarse scaling, decides how the result looks.

@@ -19,6 +19,7 @@ from keras_twist.data.errors import DataError
 from keras_twist.data.image_cache import ImageCache
 from keras_twist.data.image_decode import decode_square
 from keras_twist.data.image_sources import open_source, shown
+from keras_twist.data.pictures import import_pillow
 
 _REPORT_SECONDS = 5
 _NAMED_FAILURES = 5
@@ -235,6 +236,7 @@ def _failure(root, failures, total):
 
 def _decode(source, entries, put, options):
     """Decodes all pictures on all cores; returns aspects, digests, and reasons by position."""
+    import_pillow()  # Without it, the error is not that of any picture.
     aspects, digests, failures = [0.0] * len(entries), [""] * len(entries), {}
     workers = os.cpu_count() or 1
     waiting = collections.deque()
