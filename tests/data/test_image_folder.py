@@ -166,10 +166,10 @@ def test_links_are_followed_and_loops_are_not(tree, tmp_path):
     assert sum("loop" in path for path in paths) == 0
 
 
-def test_a_second_call_decodes_nothing(tree, decoded, home):
+def test_a_second_call_decodes_nothing(tree, decoded, monkeypatch):
     first = load_image_folder(tree, **SIZES)
     assert len(decoded) == 6
-    os.chdir(tree.parent)
+    monkeypatch.chdir(tree.parent)
     second = load_image_folder(str(Path("pictures")), **SIZES)
     assert len(decoded) == 6
     same(first, second)
@@ -298,16 +298,9 @@ BAD = {
     "no folder": (lambda root: root.rename(root.with_name("gone")), "existing folder or archive"),
     "no train": (lambda root: (root / "train").rename(root / "Train"), "Missing: train"),
     "no val": (lambda root: (root / "val").rename(root / "eval"), "Missing: val"),
-    "empty class": (
-        lambda root: (root / "train/fox").mkdir(),
-        "without a picture in the train.*fox",
-    ),
+    "empty class": (lambda root: (root / "train/fox").mkdir(), "a picture in the train set: fox"),
     "empty class in val": (
-        lambda root: (
-            (root / "val/dog/y.png").rename(root / "val/dog/y.txt.gz")
-            and None
-            or (root / "val/dog/y.txt.gz").write_bytes(b"no")
-        ),
+        lambda root: (root / "val/dog/y.png").rename(root / "val/dog/.y.png"),
         "without a picture in the valid set: dog",
     ),
     "class only in train": (
