@@ -109,6 +109,7 @@ def main():
                 measure(name, count, lambda feed=feed: exhaust(itertools.islice(feed, BATCHES)))
         if files and number:
             measure(JPEG, len(files), decode_all)
+    cores = os.cpu_count()
     rows = {
         name: {
             "images_per_second": statistics.median(values),
@@ -116,9 +117,7 @@ def main():
             "highest": max(values),
             "deviation": statistics.stdev(values),
             "cpu_microseconds_per_image": statistics.median(costs[name]),
-            "images_per_second_on_idle_cores": 1e6
-            * os.cpu_count()
-            / statistics.median(costs[name]),
+            "images_per_second_on_idle_cores": 1e6 * cores / statistics.median(costs[name]),
         }
         for name, values in speeds.items()
     }

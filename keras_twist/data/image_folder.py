@@ -1,13 +1,10 @@
 """Folders of pictures, one for each class, decoded once and mapped from the disk ever after."""
 
-import collections
-import concurrent.futures
 import dataclasses
 import functools
 import hashlib
 import logging
 import os
-import time
 import warnings
 from pathlib import Path
 
@@ -17,11 +14,10 @@ from keras_twist import arguments
 from keras_twist.data.cache import keras_home
 from keras_twist.data.errors import DataError
 from keras_twist.data.image_cache import ImageCache
-from keras_twist.data.image_decode import decode_square
-from keras_twist.data.image_sources import open_source, shown
-from keras_twist.data.pictures import import_pillow
+from keras_twist.data.image_classes import shown
+from keras_twist.data.image_sources import open_source
+from keras_twist.data.image_workers import decode_all
 
-_REPORT_SECONDS = 5
 _NAMED_FAILURES = 5
 
 logger = logging.getLogger("keras_twist.data")
@@ -203,7 +199,7 @@ def _decode_split(source, split, cache, name, fingerprint, options, on_error):
 
 def _fill(source, entries, skipped, options, put):
     """Decodes into `put`, and returns what to remember besides the pixels."""
-    aspects, digests, failures = _decode(source, entries, put, options)
+    aspects, digests, failures = decode_all(source, entries, put, options)
     if failures:
         raise _Unreadable(failures)
     return {
@@ -232,42 +228,3 @@ def _failure(root, failures, total):
         + (f"; and {more} more" if more > 0 else "")
         + ". Repair or delete them, or pass on_error='skip' to leave them out of their classes."
     )
-
-
-def _decode(source, entries, put, options):
-    """Decodes all pictures on all cores; returns aspects, digests, and reasons by position."""
-    import_pillow()  # Without it, the error is not that of any picture.
-    aspects, digests, failures = [0.0] * len(entries), [""] * len(entries), {}
-    workers = os.cpu_count() or 1
-    waiting = collections.deque()
-    reported = time.monotonic()
-
-    def finish():
-        position, future = waiting.popleft()
-        try:
-            pixels, aspects[position], digests[position] = future.result()
-        except DataError as error:
-            failures[position] = str(error)
-        else:
-            put(position, pixels)
-
-    # Threads: Pillow decodes and resizes without the interpreter's lock.
-    with concurrent.futures.ThreadPoolExecutor(workers) as pool, warnings.catch_warnings():
-        # Pillow warns of what is dealt with here: large pictures, odd metadata, transparency.
-        warnings.simplefilter("ignore")
-        for done, (position, read) in enumerate(source.contents(entries)):
-            waiting.append((position, pool.submit(_decode_one, read, options)))
-            if len(waiting) > 4 * workers:
-                finish()
-            if time.monotonic() - reported >= _REPORT_SECONDS:
-                reported = time.monotonic()
-                logger.info("Decoding picture %d of %d", done + 1, len(entries))
-        while waiting:
-            finish()
-    return aspects, digests, failures
-
-
-def _decode_one(read, options):
-    contents = read()
-    pixels, aspect = decode_square(contents, **options)
-    return pixels, aspect, hashlib.blake2b(contents, digest_size=16).hexdigest()

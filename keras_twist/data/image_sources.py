@@ -5,17 +5,16 @@ import hashlib
 import logging
 import os
 import stat
-import unicodedata
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from keras_twist.data.archives import stream_members
 from keras_twist.data.errors import DataError
+from keras_twist.data.image_classes import SPLITS, check_classes, shown
 from keras_twist.data.image_decode import is_picture
 
 # What is taken as the validation set, the first that there is.
 VALID_NAMES = ("val", "valid", "validation", "test")
-SPLITS = ("train", "valid")
 
 _SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp")
 _MAX_FILE_BYTES = 2**30
@@ -162,38 +161,6 @@ class ArchiveSource:
             yield positions[name], functools.partial(bytes, contents)
 
 
-def check_classes(root, entries):
-    """Sorted names of the classes.
-
-    Args:
-        root: What to name in errors.
-        entries: Dict from split to its entries; one without a path stands for an empty class.
-
-    Raises:
-        DataError: There is none, one is empty, has a name that no terminal can show, or is not in
-            both splits.
-    """
-    names = {split: {entry.class_name for entry in entries[split]} for split in SPLITS}
-    for name in sorted(names["train"] | names["valid"]):
-        if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
-            raise DataError(
-                f"{shown(root)} has a class folder with a control character in its name, which no "
-                f"table could show. Rename it: {ascii(name)}"
-            )
-    if not any(entry.path for found in entries.values() for entry in found):
-        raise DataError(f"{shown(root)} holds no JPEG, PNG or WebP in folders of classes.")
-    for split in SPLITS:
-        if empty := [entry.class_name for entry in entries[split] if not entry.path]:
-            raise DataError(
-                f"{shown(root)} has classes without a picture in the {split} set: {_few(empty)}"
-            )
-    only = [f"{name} (only in train)" for name in sorted(names["train"] - names["valid"])]
-    only += [f"{name} (only in valid)" for name in sorted(names["valid"] - names["train"])]
-    if only:
-        raise DataError(f"{shown(root)} has other classes in train than in valid: {_few(only)}")
-    return tuple(sorted(names["train"]))
-
-
 def open_source(root):
     """The source for a folder or an archive.
 
@@ -210,19 +177,8 @@ def open_source(root):
     raise DataError(f"root must be an existing folder or archive. Received: root={shown(root)}")
 
 
-def shown(path):
-    """A path as messages show it: as it is, or escaped where it would garble a terminal."""
-    text = os.fspath(path)
-    return text if text.isprintable() else ascii(text)
-
-
 def _order(entry):
     return entry.class_name, entry.path
-
-
-def _few(names, limit=5):
-    more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
 
 
 def _listed(folder):

@@ -1,5 +1,6 @@
 """Large downloads that go on where they stopped."""
 
+import contextlib
 import hashlib
 import logging
 import os
@@ -19,7 +20,7 @@ def fetch_resumable(url, path, md5, timeout=CONNECT_SECONDS):
 
     Args:
         url: Address, `https://` or `http://`.
-        path: `pathlib.Path` to write, in an existing folder.
+        path: `pathlib.Path` to write, in an existing folder; if it exists, nothing is done.
         md5: Known digests of the file, 32 hexadecimal digits each. A whole file with another
             digest is accepted with a warning if it came in one piece, as a new version that the
             host published; put together from pieces, it is taken for damage and fetched again.
@@ -35,6 +36,29 @@ def fetch_resumable(url, path, md5, timeout=CONNECT_SECONDS):
     fetch_resumable("https://example.org/set.tgz", Path("set.tgz"), md5=("3d20...",))
     ```
     """
+    with _alone_in(path.parent):
+        if not path.exists():  # Otherwise another process has just fetched it.
+            _fetch(url, path, md5, timeout)
+
+
+@contextlib.contextmanager
+def _alone_in(folder):
+    """Waits until no other process downloads into a folder: two would mix their pieces."""
+    try:
+        import fcntl
+    except ImportError:  # Windows; there the digest has to find it out.
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # Some network drives know no locks.
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+def _fetch(url, path, md5, timeout):
     part, tag = (path.with_name(path.name + suffix) for suffix in (".part", ".part.tag"))
     while True:
         resumed = _fetch_rest(url, part, tag, timeout)

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_twist.data import DataError, image_cache, image_folder, load_image_folder
+from keras_twist.data import DataError, image_cache, image_workers, load_image_folder
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow decodes and writes the pictures")
 ROOT = Path(__file__).parents[2]
@@ -62,9 +62,9 @@ def tree(tmp_path):
 def decoded(monkeypatch):
     """How many pictures were decoded."""
     count = []
-    real = image_folder._decode_one
+    real = image_workers._decode_one
     monkeypatch.setattr(
-        image_folder, "_decode_one", lambda *args: count.append(1) or real(*args), raising=True
+        image_workers, "_decode_one", lambda *args: count.append(1) or real(*args), raising=True
     )
     return count
 
@@ -485,7 +485,7 @@ def test_stale_leftovers_are_removed(tree, home, decoded):
 
 
 def test_progress_is_logged(tree, monkeypatch, caplog):
-    monkeypatch.setattr(image_folder, "_REPORT_SECONDS", 0)
+    monkeypatch.setattr(image_workers, "_REPORT_SECONDS", 0)
     with caplog.at_level(logging.INFO, "keras_twist.data"):
         load_image_folder(tree, **SIZES)
     assert "Decoding picture 4 of 4" in caplog.text

@@ -50,7 +50,7 @@ def home(tmp_path, monkeypatch):
     """A machine with no data and no network, where ten pictures are the whole set."""
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("no_proxy", "*")
-    for name in ("_IMAGEWOOF", "_IMAGENETTE"):
+    for name in ("IMAGEWOOF", "IMAGENETTE"):
         small = dataclasses.replace(
             getattr(imagenette, name), counts=(10, 10), host="http://127.0.0.1:1/"
         )
@@ -124,8 +124,8 @@ def test_imagenette(tmp_path, home):
 
 
 def test_another_number_of_pictures_is_said(tmp_path, monkeypatch, caplog):
-    small = dataclasses.replace(imagenette._IMAGEWOOF, counts=(9025, 3929))
-    monkeypatch.setattr(imagenette, "_IMAGEWOOF", small)
+    small = dataclasses.replace(imagenette.IMAGEWOOF, counts=(9025, 3929))
+    monkeypatch.setattr(imagenette, "IMAGEWOOF", small)
     write(tmp_path / "data" / "imagewoof2-160", files())
     first_red(tmp_path / "data")
     assert "holds 10 and 10 pictures; the published ImageWoof has 9025 and 3929" in caplog.text
@@ -170,11 +170,11 @@ def test_download(home, forge, monkeypatch, caplog):
         thread = threading.Thread(target=running.serve_forever, args=(0.02,))
         thread.start()
         known = dataclasses.replace(
-            imagenette._IMAGEWOOF,
+            imagenette.IMAGEWOOF,
             host=f"http://127.0.0.1:{running.server_port}/",
             md5={"160": (hashlib.md5(contents).hexdigest(),)},
         )
-        monkeypatch.setattr(imagenette, "_IMAGEWOOF", known)
+        monkeypatch.setattr(imagenette, "IMAGEWOOF", known)
         with caplog.at_level(logging.INFO, "keras_twist.data"):
             assert first_red() == first_red() == 0
         running.shutdown()
@@ -189,7 +189,7 @@ def test_names():
     for names in (IMAGEWOOF_CLASSES, IMAGENETTE_CLASSES):
         assert len(set(names.values())) == 10
         assert list(names) == sorted(names) and all(len(n) == 9 and n[0] == "n" for n in names)
-    for published in (imagenette._IMAGEWOOF, imagenette._IMAGENETTE):
+    for published in (imagenette.IMAGEWOOF, imagenette.IMAGENETTE):
         assert all(len(digest) == 32 for many in published.md5.values() for digest in many)
 
 

@@ -136,6 +136,19 @@ def test_errors_of_the_host_keep_what_there_is(host, tmp_path, status):
     assert (tmp_path / "set.part").stat().st_size == 300_000
 
 
+def test_two_at_once_fetch_it_once(host, tmp_path):
+    threads = [
+        threading.Thread(target=fetch_resumable, args=(host.url, tmp_path / "set", (MD5,)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (tmp_path / "set").read_bytes() == CONTENTS
+    assert host.asked == [None] and os.listdir(tmp_path) == ["set"]
+
+
 def test_other_addresses_and_folders_are_refused(host, tmp_path):
     with pytest.raises((DataError, ValueError), match="https://"):
         fetch_resumable("file:///etc/passwd", tmp_path / "set", ())
