@@ -3,7 +3,11 @@
 import contextlib
 import os
 import secrets
+import time
 from pathlib import Path
+
+# A writer that was killed leaves its file; after a day none is still at work.
+_STALE_SECONDS = 24 * 3600
 
 
 @contextlib.contextmanager
@@ -38,3 +42,19 @@ def partial_file(path):
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def remove_stale_partials(path):
+    """Remove what killed writers of `path` left beside it, if it is older than a day.
+
+    Args:
+        path: Path that `partial_file` was given.
+
+    Example:
+        >>> remove_stale_partials("numbers.txt")
+    """
+    path = Path(path)
+    for left in path.parent.glob(f".{path.name}.*.partial"):
+        with contextlib.suppress(OSError):  # Another process may be tidying up as well.
+            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
+                left.unlink()

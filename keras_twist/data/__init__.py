@@ -13,6 +13,13 @@ from keras_twist.data.augment import (
 from keras_twist.data.cifar import CIFAR10_CLASSES, CIFAR10_MEAN, CIFAR10_STD, load_cifar10
 from keras_twist.data.errors import DataError
 from keras_twist.data.filters import gaussian_blur, random_color_jitter, random_gaussian_blur
+from keras_twist.data.image_folder import ImageFolder, load_image_folder
+from keras_twist.data.imagenette import (
+    IMAGENETTE_CLASSES,
+    IMAGEWOOF_CLASSES,
+    load_imagenette,
+    load_imagewoof,
+)
 from keras_twist.data.imgaug import PythonAugmentation, from_imgaug
 from keras_twist.data.mix import cutmix, mixup
 from keras_twist.data.mixup_generator import MixupGenerator
@@ -28,6 +35,9 @@ __all__ = [
     "CIFAR10_STD",
     "DataError",
     "Examples",
+    "IMAGENETTE_CLASSES",
+    "IMAGEWOOF_CLASSES",
+    "ImageFolder",
     "MixupGenerator",
     "PythonAugmentation",
     "ResidentFeed",
@@ -38,6 +48,9 @@ __all__ = [
     "gaussian_blur",
     "get_random_eraser",
     "load_cifar10",
+    "load_image_folder",
+    "load_imagenette",
+    "load_imagewoof",
     "mixup",
     "normalize",
     "random_color_jitter",

@@ -5,6 +5,7 @@ made to do harm. Without extraction no member can land outside a folder; what is
 memory and time, by limits on every size before it is believed.
 """
 
+import contextlib
 import gzip
 import io
 import os
@@ -66,6 +67,44 @@ def read_members(path, select, *, max_member=MAX_MEMBER_BYTES, max_total=MAX_TOT
     members = read_members("cifar-10-python.tar.gz", lambda name: "_batch" in name)
     ```
     """
+    with _opened(path, max_total) as stream:
+        return dict(_read(stream, select, max_member, MAX_MEMBERS))
+
+
+def stream_members(path, select, *, max_member, max_total, max_members):
+    """Yields chosen members one after the other, for archives that no memory need hold.
+
+    The checks are those of `read_members`, but of what was read so far: whoever must not begin
+    before the whole archive is known to be good reads it twice.
+
+    Args:
+        path: The archive, `.tar` or `.tar.gz` by content, whatever its name.
+        select: Function of a member's name; true for members to read.
+        max_member: Largest size of one member, in bytes.
+        max_total: Largest size of the unpacked archive, in bytes.
+        max_members: Largest number of members, chosen or not.
+
+    Returns:
+        Iterator of `(name, bytes)`, in archive order.
+
+    Raises:
+        DataError: As `read_members`.
+
+    Example:
+
+    ```python
+    limits = {"max_member": 2**26, "max_total": 2**32, "max_members": 10**5}
+    for name, contents in stream_members("set.tgz", lambda name: True, **limits):
+        ...
+    ```
+    """
+    with _opened(path, max_total) as stream:
+        yield from _read(stream, select, max_member, max_members)
+
+
+@contextlib.contextmanager
+def _opened(path, max_total):
+    """The unpacked archive as a stream, and every way in which it fails as a `DataError`."""
     if not os.path.isfile(path):  # Not "exists": opening a named pipe would wait for ever.
         raise DataError(f"Archive {os.fspath(path)} is missing or no file.")
     try:
@@ -74,10 +113,9 @@ def read_members(path, select, *, max_member=MAX_MEMBER_BYTES, max_total=MAX_TOT
             raw.seek(0)
             stream = gzip.GzipFile(fileobj=raw) if packed else raw
             bounded = _Bounded(stream, max_total)
-            chosen = _read(bounded, select, max_member)
+            yield bounded
             while bounded.read(2**20):
                 pass
-            return chosen
     except DataError as error:
         raise DataError(f"Archive {os.fspath(path)} is not usable: {error}.") from error
     except OSError as error:
@@ -91,22 +129,25 @@ def read_members(path, select, *, max_member=MAX_MEMBER_BYTES, max_total=MAX_TOT
         ) from error
 
 
-def _read(stream, select, max_member):
-    chosen = {}
+def _read(stream, select, max_member, max_members):
+    seen = set()
     # "r|": strictly forward, so that a size in a header is never used for a jump.
     with tarfile.open(fileobj=stream, mode="r|", bufsize=2**20) as archive:
         for number, member in enumerate(archive):
-            if number >= MAX_MEMBERS:
-                raise DataError(f"it has more than {MAX_MEMBERS} members")
+            if number >= max_members:
+                raise DataError(f"it has more than {max_members} members")
+            # tarfile remembers every member, which a stream never looks up again.
+            archive.members = []
             _check_member(member, max_member)
             if member.isdir() or not select(member.name):
                 continue
-            if member.name in chosen:
+            if member.name in seen:
                 raise DataError(f"member {member.name!r} appears twice")
-            chosen[member.name] = archive.extractfile(member).read()
-            if len(chosen[member.name]) != member.size:
+            seen.add(member.name)
+            contents = archive.extractfile(member).read()
+            if len(contents) != member.size:
                 raise DataError(f"member {member.name!r} ends early")
-    return chosen
+            yield member.name, contents
 
 
 def _check_member(member, max_member):

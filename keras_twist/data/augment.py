@@ -1,8 +1,7 @@
 """What is drawn for an augmentation inside tf.data; `keras_twist.ops` then applies it.
 
-Every draw is stateless: the seed that the pipeline hands in, made of (seed, step), decides it
-alone. That is what makes a pipeline reproducible with any number of threads and lets it go on in
-the middle of an epoch after a restart. Draws are per image.
+Draws are per image and stateless: the seed that the pipeline hands in, made of (seed, step),
+decides them. So a pipeline is reproducible with any number of threads and goes on after a restart.
 """
 
 from collections.abc import Callable
@@ -21,11 +20,10 @@ class Augmentation(NamedTuple):
             `(batch, height, width, channels)`; `uniform(shape, low, high, dtype)` gives stateless
             random numbers, new ones at each call. With `by_example`, an `Examples` follows.
         apply: `apply(images, **draws)` returns the images.
-        size: Height and width of what `apply` returns where it is another than before, otherwise
-            None.
+        size: Height and width of what `apply` returns where they change, otherwise None.
         by_example: Whether the draw depends on which images these are. Defaults to False.
-        alone: Whether it is compiled by itself: an operation that calculates much for a pixel would
-            do so again in each operation behind it. Defaults to False.
+        alone: Whether it is compiled by itself, lest each operation behind it calculate it again.
+            Defaults to False.
     """
 
     draw: Callable
@@ -40,12 +38,14 @@ class Examples(NamedTuple):
 
     Attributes:
         epoch: Integer tensor, from 0; epochs go on counting after a resume.
-        number: Float32 tensor of shape `(batch,)`, uniform in `[0, 1)`: a random number that an
-            image keeps in all epochs.
+        number: Float32 tensor of shape `(batch,)`, random in `[0, 1)`; an image keeps its own.
+        indices: Integer tensor of shape `(batch,)`, which of all `count` images these are.
     """
 
     epoch: Any
     number: Any
+    indices: Any = None
+    count: int = 0
 
 
 def random_pad_crop(padding=4, mode="reflect", value=0):

@@ -83,7 +83,8 @@ class Batches:
         size = indices.shape[0] or tf.shape(indices)[0]
         examples = None
         if self.numbers is not None:
-            examples = Examples(step // self.steps, tf.gather(self.numbers, indices))
+            number = tf.gather(self.numbers, indices)
+            examples = Examples(step // self.steps, number, indices, self.count)
         return {
             "indices": indices,
             "draws": self.operator.draw((size, *self.image_shape), step_seed, examples),

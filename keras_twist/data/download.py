@@ -1,5 +1,6 @@
 """Files fetched from outside: checked against a digest, and whole or not there at all."""
 
+import contextlib
 import hashlib
 import http.client
 import logging
@@ -63,25 +64,68 @@ def fetch(url, path, sha256, timeout=CONNECT_SECONDS):
 
 
 def _chunks(url, timeout):
+    with network_errors(url), open_url(url, timeout) as reply:
+        yield from received(reply, url)
+
+
+def open_url(url, timeout, headers=()):
+    """Opens an address that starts with `http`.
+
+    Args:
+        url: Address.
+        timeout: Longest silence of the other side, in seconds.
+        headers: Pairs of names and values to send. Defaults to `()`.
+
+    Returns:
+        `http.client.HTTPResponse`, a context manager.
+
+    Raises:
+        ValueError: It is the address of something else, such as a local file.
+        OSError: The host cannot be reached or refuses.
+    """
+    if not url.startswith(("https://", "http://")):
+        raise ValueError(f"url must start with https:// or http://. Received: url={url!r}")
+    request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 (checked above)
+    return urllib.request.urlopen(request, timeout=timeout)  # noqa: S310 (checked above)
+
+
+def received(reply, url):
+    """Yields what a host sends until all is there.
+
+    Args:
+        reply: What `open_url` returned.
+        url: What to call it in messages.
+
+    Returns:
+        Iterator of `bytes`.
+
+    Raises:
+        DataError: It stops early, or crawls.
+    """
+    total = int(reply.headers.get("Content-Length") or 0)
+    count = minute_start_bytes = 0
+    reported = minute = time.monotonic()
+    # read1 gives what has come; read would wait until a whole chunk is there.
+    while chunk := reply.read1(_CHUNK):
+        count += len(chunk)
+        now = time.monotonic()
+        if now - reported >= REPORT_SECONDS:
+            reported = now
+            logger.info("Downloaded %d of %d MB", count // 10**6, total // 10**6)
+        if now - minute >= 60:
+            if count - minute_start_bytes < _SLOWEST_BYTES_PER_MINUTE:
+                raise DataError(f"{url} sends less than 1 MB a minute.")
+            minute, minute_start_bytes = now, count
+        yield chunk
+    if count < total:
+        raise DataError(f"{url} stopped after {count} of {total} bytes.")
+
+
+@contextlib.contextmanager
+def network_errors(url):
+    """Context manager that turns whatever the network raises into one `DataError`."""
     try:
-        with urllib.request.urlopen(url, timeout=timeout) as reply:  # noqa: S310 (checked by fetch)
-            total = int(reply.headers.get("Content-Length") or 0)
-            received = minute_start_bytes = 0
-            reported = minute = time.monotonic()
-            # read1 gives what has come; read would wait until a whole chunk is there.
-            while chunk := reply.read1(_CHUNK):
-                received += len(chunk)
-                now = time.monotonic()
-                if now - reported >= REPORT_SECONDS:
-                    reported = now
-                    logger.info("Downloaded %d of %d MB", received // 10**6, total // 10**6)
-                if now - minute >= 60:
-                    if received - minute_start_bytes < _SLOWEST_BYTES_PER_MINUTE:
-                        raise DataError(f"{url} sends less than 1 MB a minute.")
-                    minute, minute_start_bytes = now, received
-                yield chunk
-            if received < total:
-                raise DataError(f"{url} stopped after {received} of {total} bytes.")
+        yield
     except DataError:
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:

@@ -1,18 +1,14 @@
 """A set of arrays in one `.npz`, read at disk speed and written all or nothing."""
 
-import contextlib
 import os
-import time
 import zipfile
 
 import numpy as np
 from numpy.lib import format as npy
 
 from keras_twist.data.errors import DataError
-from keras_twist.files import partial_file
+from keras_twist.files import partial_file, remove_stale_partials
 
-# A writer that was killed leaves its file; after a day none is still at work.
-_STALE_SECONDS = 24 * 3600
 _HEADER = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
 _LOCAL_HEADER_BYTES = 30
 
@@ -34,10 +30,7 @@ def write_npz(path, arrays):
     ```
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    for left in path.parent.glob(f".{path.name}.*.partial"):
-        with contextlib.suppress(OSError):  # Another process may be tidying up as well.
-            if time.time() - left.stat().st_mtime > _STALE_SECONDS:
-                left.unlink()
+    remove_stale_partials(path)
     # Not numpy.savez: some versions leave the zip open when the disk is full, and when it is
     # collected a traceback appears that nobody can catch.
     with partial_file(path) as file, zipfile.ZipFile(file, "w") as archive:

@@ -40,14 +40,14 @@ def read_sheet(contents, rows, where):
     size = struct.unpack(">2I", contents[16:24]) if contents.startswith(_PNG_HEADER) else None
     if size != (1024, rows):
         raise DataError(f"{where} is no PNG of 1024 x {rows} pixels.")
-    image = _import_pillow()
+    image = import_pillow()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", image.DecompressionBombWarning)
             with image.open(io.BytesIO(contents), formats=["PNG"]) as picture:
                 return np.asarray(picture.convert("RGB")).reshape(rows, 32, 32, 3)
     except Exception as error:  # Pillow raises its own kinds, SyntaxError among them.
-        raise DataError(f"{where} is truncated or damaged: {_reason(error)}.") from error
+        raise DataError(f"{where} is truncated or damaged: {first_line(error)}.") from error
 
 
 @contextlib.contextmanager
@@ -69,7 +69,7 @@ def open_pictures():
         pixels = read_picture(Path("train/cat/0001.png"), (32, 32))
     ```
     """
-    image = _import_pillow()
+    image = import_pillow()
 
     def read_picture(path, size):
         try:
@@ -82,7 +82,7 @@ def open_pictures():
                 if found == size:
                     return np.asarray(picture.convert("RGB"))
         except Exception as error:  # Pillow raises its own kinds, SyntaxError among them.
-            raise DataError(f"{path} is no readable PNG or JPEG: {_reason(error)}.") from error
+            raise DataError(f"{path} is no readable PNG or JPEG: {first_line(error)}.") from error
         raise DataError(
             f"{path} has {found[0]} x {found[1]} pixels; it must have {size[0]} x {size[1]}."
         )
@@ -93,7 +93,8 @@ def open_pictures():
         yield read_picture
 
 
-def _import_pillow():
+def import_pillow():
+    """Returns `PIL.Image`, or raises the `DataError` that says how to install it."""
     try:
         from PIL import Image
     except ImportError as error:
@@ -103,5 +104,6 @@ def _import_pillow():
     return Image
 
 
-def _reason(error):
+def first_line(error):
+    """Returns what an error says, in one line of at most 200 characters."""
     return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -1,5 +1,7 @@
 """Random rotation, translation and resized crops inside tf.data."""
 
+import numpy as np
+
 from keras_twist.data.augment import Augmentation
 from keras_twist.ops import draws, geometry
 from keras_twist.ops.pixels import check_mode, check_number, check_range
@@ -75,8 +77,12 @@ def random_translation(height=0.1, width=0.1, mode="constant", value=0):
     return Augmentation(draw, apply, alone=True)
 
 
-def random_resized_crop(size=None, scale=(0.35, 1.0), ratio=(3 / 4, 4 / 3)):
+def random_resized_crop(size=None, scale=(0.35, 1.0), ratio=(3 / 4, 4 / 3), aspects=None):
     """Cut a random box out of each image and stretch it to one size.
+
+    With `aspects`, the images are those of `load_image_folder`: stretched to squares. Boxes are
+    then drawn as if from the originals, so that their contents come out with the true
+    proportions, distorted by no more than `ratio`.
 
     Args:
         size: Height and width of the result, one integer for both or a pair. None for those of the
@@ -85,12 +91,17 @@ def random_resized_crop(size=None, scale=(0.35, 1.0), ratio=(3 / 4, 4 / 3)):
             uniformly. Defaults to `(0.35, 1.0)`.
         ratio: Smallest and largest width over height, whose logarithm is drawn uniformly. Defaults
             to `(3 / 4, 4 / 3)`.
+        aspects: Width over height of the original of each image in the training set, shape
+            `(n,)`, for images that were stretched to one shape; None for images that are as they
+            were. Defaults to None.
 
     Returns:
-        An `Augmentation` for `train_dataset`; any dtype, value range kept.
+        An `Augmentation` for `train_dataset` and `ResidentFeed`; any dtype, value range kept.
 
     Raises:
-        ValueError: if `size` is not positive or a range is empty or out of bounds.
+        ValueError: if `size` is not positive, a range is empty or out of bounds, or `aspects` holds
+            something but positive numbers; when the pipeline is made, if there are more or fewer
+            of them than images.
 
     Example:
         >>> augment = (random_resized_crop(128, scale=(0.35, 1.0)),)
@@ -98,17 +109,49 @@ def random_resized_crop(size=None, scale=(0.35, 1.0), ratio=(3 / 4, 4 / 3)):
     Reference:
         `RandomResizedCrop` of [fastai](https://docs.fast.ai/vision.augment.html) and torchvision.
         Differs from it in: a box that does not fit is shortened to the image's side, where they
-        draw again up to ten times; large boxes are not smoothed before they shrink.
+        draw again up to ten times (with `aspects` it is as they do); boxes are not rounded to
+        whole pixels of the original; large boxes are not smoothed before they shrink.
     """
     scale = check_range("scale", scale, 0, 1, strict=True)
     ratio = check_range("ratio", ratio, 0, strict=True)
     new_size = None if size is None else geometry.check_size(size)
+    if aspects is not None:
+        aspects = _check_aspects(aspects)
 
     def draw(uniform, shape):
         return draws.resized_crop_box(uniform, shape, scale, ratio)
+
+    def draw_stretched(uniform, shape, examples):
+        import tensorflow as tf
+
+        if len(aspects) != examples.count:
+            raise ValueError(
+                "Argument `aspects` of random_resized_crop must hold one number per image. "
+                f"Received: {len(aspects)} numbers for {examples.count} images"
+            )
+        own = tf.gather(tf.constant(aspects), examples.indices)
+        return draws.stretched_crop_box(uniform, shape, scale, ratio, own)
 
     def apply(images, top, left, height, width):
         own_size = new_size or tuple(images.shape[1:3])
         return geometry.crop_resize(images, top, left, height, width, own_size)
 
-    return Augmentation(draw, apply, size=new_size, alone=True)
+    if aspects is None:
+        return Augmentation(draw, apply, size=new_size, alone=True)
+    return Augmentation(draw_stretched, apply, size=new_size, by_example=True, alone=True)
+
+
+def _check_aspects(aspects):
+    aspects = np.asarray(aspects)
+    if aspects.ndim != 1 or not np.issubdtype(aspects.dtype, np.number):
+        raise ValueError(
+            "Argument `aspects` must hold one number per image. "
+            f"Received: shape={aspects.shape}, dtype={aspects.dtype}"
+        )
+    aspects = aspects.astype("float32")
+    if not (np.isfinite(aspects) & (aspects > 0)).all():
+        raise ValueError(
+            "Argument `aspects` must hold positive numbers. "
+            f"Received: {aspects.min()} to {aspects.max()}"
+        )
+    return aspects

@@ -88,6 +88,43 @@ def resized_crop_box(uniform, shape, scale, ratio):
     }
 
 
+def stretched_crop_box(uniform, shape, scale, ratio, aspects, candidates=10):
+    """The same for images stretched to another shape, whose true width over height is `aspects`.
+
+    Area and ratio are those of the box in the true image. The first of several candidates that
+    fits is taken; if none does, the largest box in the middle whose ratio is in range. Boxes
+    begin and end between pixels, since whole ones of a stretched image mean nothing.
+    """
+    batch, height, width, _ = shape
+    each = (batch, candidates)
+    aspects = ops.cast(aspects, "float32")
+    share = uniform(each, *scale, "float32")
+    drawn = ops.exp(uniform(each, *(math.log(limit) for limit in ratio), "float32"))
+    # Relative to the image's sides. A square of a wide image is a tall box once it is stretched.
+    relative = drawn / ops.expand_dims(aspects, 1)
+    across, down = ops.sqrt(share * relative), ops.sqrt(share / relative)
+    fits = ops.logical_and(across <= 1.0, down <= 1.0)
+    number = ops.arange(candidates, dtype="int32")
+    first = ops.min(ops.where(fits, number, candidates), axis=1, keepdims=True)
+    chosen = ops.cast(number == first, "float32")
+    fitting = ops.cast(ops.squeeze(first, 1) < candidates, "float32")
+    nearest = ops.clip(aspects, *ratio) / aspects
+    whole = {"height": ops.minimum(1.0 / nearest, 1.0), "width": ops.minimum(nearest, 1.0)}
+
+    box = {}
+    for start, side, pixels, sides in (
+        ("top", "height", height, down),
+        ("left", "width", width, across),
+    ):
+        pixels = ops.cast(pixels, "float32")
+        # No smaller than one pixel, of which there must be a middle to look at.
+        length = ops.sum(chosen * sides, axis=1) + (1.0 - fitting) * whole[side]
+        length = ops.clip(length * pixels, 1.0, pixels)
+        place = uniform((batch,), 0.0, 1.0, "float32") * fitting + 0.5 * (1.0 - fitting)
+        box |= {start: place * (pixels - length), side: length}
+    return box
+
+
 def blur_width(uniform, shape, limits, probability):
     """`sigma` of `ops.filters.gaussian_blur`, 0 for the images that are left alone."""
     sigma = between(uniform, shape, limits)

@@ -142,9 +142,9 @@ def crop_resize(images, top, left, height, width, size):
 
     Args:
         images: Tensor of shape `(batch, height, width, channels)`.
-        top: Tensor of shape `(batch,)`, first row of the box.
+        top: Tensor of shape `(batch,)`, first row of the box; in between pixels if not whole.
         left: Likewise, first column.
-        height: Likewise, rows of the box; the box lies inside the image.
+        height: Likewise, rows of the box, at least 1; the box lies inside the image.
         width: Likewise, columns.
         size: Height and width of the result, one integer for both or a pair.
 

@@ -47,7 +47,11 @@ def test_pipeline_equals_by_hand_for_the_same_draws(row):
         np.testing.assert_allclose(to_numpy(targets), to_numpy(labels), atol=1e-6)
     for tensor in (found, expected):
         assert keras.backend.standardize_dtype(tensor.dtype) == row.dtype
-    np.testing.assert_allclose(to_numpy(found), to_numpy(expected), rtol=1e-6, atol=1e-4)
+    found, expected = (to_numpy(tensor).astype("float64") for tensor in (found, expected))
+    # XLA calculates in another order, which now and then turns a half down instead of up.
+    halves = (np.abs(found - expected) == 1) & (row.dtype == "uint8")
+    assert halves.mean() < 1e-3
+    np.testing.assert_allclose(found[~halves], expected[~halves], rtol=1e-6, atol=1e-4)
 
 
 @each({name: row for name, row in TF_DATA.items() if row.kind == "draw"})

@@ -1,0 +1,140 @@
+"""Decoded pictures as bytes on the disk: written once, checked and mapped ever after."""
+
+import concurrent.futures
+import hashlib
+import json
+import logging
+import os
+import zlib
+
+import numpy as np
+
+from keras_twist.data.errors import DataError
+from keras_twist.files import partial_file, remove_stale_partials
+
+# Goes into the fingerprint: a change here makes all that was written before look out of date.
+FORMAT = 1
+
+_CHUNK = 2**24
+
+logger = logging.getLogger("keras_twist.data")
+
+
+class ImageCache:
+    """One folder with a file of pixels and an index for each set of decoded pictures.
+
+    Args:
+        folder: `pathlib.Path`; it is made when something is written.
+    """
+
+    def __init__(self, folder):
+        self.folder = folder
+        self.writable = True
+
+    def load(self, name, fingerprint):
+        """Maps a set of pictures, after all its bytes were compared with their checksums.
+
+        Args:
+            name: What it was stored as.
+            fingerprint: String that says what it was made from.
+
+        Returns:
+            `(images, record)`, or None where it is not there, out of date or damaged; the log says
+            which.
+        """
+        if not os.path.exists(self._path(name, "index")):
+            return None
+        try:
+            record = self._read_index(name)
+            if record["fingerprint"] != _versioned(fingerprint):
+                logger.info("The pictures changed since %s was made", self._path(name, "pixels"))
+                return None
+            path = self._path(name, "pixels")
+            if _checksums(path) != record["checksums"]:
+                raise DataError(f"{path} is damaged: its checksums differ")
+            images = np.memmap(path, np.uint8, "r", shape=tuple(record["shape"]))
+        except (DataError, OSError, ValueError, KeyError, TypeError) as error:
+            logger.warning("Cached pictures are not usable and will be made again: %s", error)
+            return None
+        return images, record
+
+    def store(self, name, fingerprint, shape, fill):
+        """Makes a set of pictures and keeps it; where that is impossible, in memory alone.
+
+        Args:
+            name: What to store it as.
+            fingerprint: String that says what it is made from.
+            shape: Of the array.
+            fill: Function that is given `put(position, image)`, calls it for every image in any
+                order, and returns a dict of what to remember besides, as JSON has it. It may be
+                called twice.
+
+        Returns:
+            `(images, record)`.
+        """
+        if self.writable:
+            try:
+                return self._write(name, fingerprint, shape, fill)
+            except OSError as error:
+                self.writable = False
+                reason = error.strerror or error
+                logger.warning("Decoded pictures are not cached: %s: %s", self.folder, reason)
+        images = np.empty(shape, np.uint8)
+        record = fill(images.__setitem__)
+        return images, record
+
+    def _write(self, name, fingerprint, shape, fill):
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self._path(name, "pixels")
+        remove_stale_partials(path)
+        image_bytes = int(np.prod(shape[1:]))
+        with partial_file(path) as file:
+            # Not through a map: a disk that is full would end the process instead of raising.
+            def put(position, image):
+                file.seek(position * image_bytes)
+                file.write(np.ascontiguousarray(image))
+
+            file.truncate(shape[0] * image_bytes)
+            record = fill(put)
+            file.flush()
+            record |= {
+                "fingerprint": _versioned(fingerprint),
+                "shape": list(shape),
+                "checksums": _checksums(file.name),
+            }
+        body = json.dumps(record).encode()
+        with partial_file(self._path(name, "index")) as file:
+            file.write(hashlib.blake2b(body).hexdigest().encode() + b"\n" + body)
+        logger.info("Decoded pictures cached as %s", path)
+        return np.memmap(path, np.uint8, "r", shape=shape), record
+
+    def _read_index(self, name):
+        path = self._path(name, "index")
+        digest, _, body = path.read_bytes().partition(b"\n")
+        if hashlib.blake2b(body).hexdigest().encode() != digest:
+            raise DataError(f"{path} is damaged: its checksum differs")
+        return json.loads(body)
+
+    def _path(self, name, suffix):
+        return self.folder / f"{name}.{suffix}"
+
+
+def _versioned(fingerprint):
+    return f"{FORMAT}-{fingerprint}"
+
+
+def _checksums(path):
+    """CRC-32 of every chunk of a file, in order; as many threads as cores, since zlib lets go."""
+
+    def checksum(start):
+        with open(path, "rb", buffering=0) as file:
+            file.seek(start)
+            left, value = _CHUNK, 0
+            while left and (part := file.read(min(left, 2**20))):
+                left -= len(part)
+                value = zlib.crc32(part, value)
+            return value
+
+    starts = range(0, os.path.getsize(path), _CHUNK)
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        return list(pool.map(checksum, starts))

@@ -1,0 +1,117 @@
+"""One picture of any size as a square of RGB, by Pillow, which is imported when needed."""
+
+import io
+import math
+
+import numpy as np
+
+from keras_twist.data.errors import DataError
+from keras_twist.data.pictures import first_line, import_pillow
+
+# By content, whatever the name says; JPEG includes those with a second picture that cameras write.
+_FORMATS = ("JPEG", "PNG", "WEBP")
+_ORIENTATION = 0x0112
+# A JPEG is decoded at no less than this many times the final size, so that the filter, and not the
+# decoder's coarse scaling, decides how the result looks.
+_DRAFT_MARGIN = 2
+
+
+def decode_square(contents, size, zoom=None, max_pixels=2**27):
+    """Decodes a picture and resizes it to a square, smoothing what shrinks (bicubic).
+
+    Grey-scale, palette, CMYK and 16-bit pictures become RGB, an alpha channel is dropped, the
+    first picture of an animation is taken, and the camera's orientation (EXIF) is applied.
+
+    Args:
+        contents: `bytes` of a JPEG, PNG or WebP file.
+        size: Side of the square in pixels.
+        zoom: None stretches the whole picture. A number >= 1 cuts the square in the middle whose
+            side is 1 / zoom of the shorter side. Defaults to None.
+        max_pixels: Most pixels that a picture may have; it is refused before it is decoded.
+            Defaults to 2 ** 27.
+
+    Returns:
+        `(pixels, aspect)`: uint8 array of shape (size, size, 3), and the width of the picture
+        over its height as a float.
+
+    Raises:
+        DataError: The picture is empty, truncated, damaged, too large or of another format; the
+            message does not name it.
+
+    Example:
+
+    ```python
+    pixels, aspect = decode_square(Path("dog.jpg").read_bytes(), 160)
+    ```
+    """
+    image = import_pillow()
+    if not contents:
+        raise DataError("the file is empty")
+    try:
+        with image.open(io.BytesIO(contents), formats=_FORMATS) as picture:
+            width, height = picture.size
+            if width * height > max_pixels:
+                raise DataError(
+                    f"it has {width} x {height} pixels, more than max_pixels={max_pixels}"
+                )
+            box = _box(width, height, zoom)
+            shrink = _DRAFT_MARGIN * max(size / (box[2] - box[0]), size / (box[3] - box[1]))
+            if shrink < 1:
+                picture.draft(None, (math.ceil(width * shrink), math.ceil(height * shrink)))
+            orientation = _orientation(picture)
+            rgb = _to_rgb(picture, image)
+    except DataError:
+        raise
+    except image.DecompressionBombError as error:
+        raise DataError(
+            "it has more pixels than Pillow opens (twice PIL.Image.MAX_IMAGE_PIXELS)"
+        ) from error
+    except image.UnidentifiedImageError as error:
+        raise DataError("it is no JPEG, PNG or WebP") from error
+    except Exception as error:  # Pillow raises its own kinds, SyntaxError among them.
+        raise DataError(f"truncated or damaged: {first_line(error)}") from error
+    across, down = rgb.width / width, rgb.height / height  # less than 1 after `draft`
+    box = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
+    square = rgb.resize((size, size), image.Resampling.BICUBIC, box)
+    aspect = width / height
+    if orientation:
+        # Square and cut in the middle, so that turning it now gives the same as turning it before.
+        square = square.transpose(_turns(image)[orientation])
+        aspect = 1 / aspect if orientation >= 5 else aspect
+    return np.asarray(square), aspect
+
+
+def is_picture(start):
+    """Returns whether a file that starts with these bytes claims to be a JPEG, PNG or WebP."""
+    webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
+    return webp or start.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+
+
+def _box(width, height, zoom):
+    if zoom is None:
+        return 0, 0, width, height
+    side = min(width, height) / zoom
+    left, top = (width - side) / 2, (height - side) / 2
+    return left, top, left + side, top + side
+
+
+def _orientation(picture):
+    """2 to 8, or 0 where nothing has to be turned; damaged EXIF data says nothing."""
+    try:
+        value = picture.getexif().get(_ORIENTATION)
+    except Exception:  # What Pillow raises on such data is not documented.
+        return 0
+    return value if value in range(2, 9) else 0
+
+
+def _turns(image):
+    names = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 TRANSVERSE ROTATE_90"
+    return {number: image.Transpose[name] for number, name in enumerate(names.split(), start=2)}
+
+
+def _to_rgb(picture, image):
+    if picture.mode.startswith("I"):
+        # Pillow would cut 16 bits off at 255, which leaves a white picture.
+        grey = np.asarray(picture).astype(np.int64) >> 8
+        picture = image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
+    return picture.convert("RGB")

@@ -1,0 +1,230 @@
+"""Folders of pictures, one for each class, decoded once and mapped from the disk ever after."""
+
+import dataclasses
+import functools
+import hashlib
+import logging
+import os
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from keras_twist import arguments
+from keras_twist.data.cache import keras_home
+from keras_twist.data.errors import DataError
+from keras_twist.data.image_cache import ImageCache
+from keras_twist.data.image_classes import shown
+from keras_twist.data.image_sources import open_source
+from keras_twist.data.image_workers import decode_all
+
+_NAMED_FAILURES = 5
+
+logger = logging.getLogger("keras_twist.data")
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ImageFolder:
+    """Pictures of one set, decoded to one size.
+
+    Attributes:
+        images: uint8 array of shape `(n, size, size, 3)`, RGB in `[0, 255]`, read-only; mapped
+            from the disk where the cache could be written.
+        labels: int64 array of shape `(n,)`, positions in `class_names`.
+        aspects: float32 array of shape `(n,)`, width over height of the original pictures.
+        class_names: Tuple of strings.
+        paths: Tuple of strings: where each picture is below the root, with `/`.
+    """
+
+    images: np.ndarray = dataclasses.field(repr=False)
+    labels: np.ndarray = dataclasses.field(repr=False)
+    aspects: np.ndarray = dataclasses.field(repr=False)
+    class_names: tuple
+    paths: tuple = dataclasses.field(repr=False)
+
+    def __len__(self):
+        return len(self.labels)
+
+
+def load_image_folder(
+    root,
+    image_size=128,
+    stored_size=None,
+    valid_scale=1.14,
+    on_error="raise",
+    max_pixels=2**27,
+):
+    """Loads pictures from `train/<class>/...` and `val/<class>/...`, decoded and resized.
+
+    Training pictures are stretched to squares and keep their `aspects`, from which
+    `random_resized_crop(aspects=...)` cuts boxes of the true shape. Validation pictures are cut:
+    a square in the middle, ready for the network.
+
+    Decoding happens once. Its result lies under the Keras home, in
+    `datasets/keras_twist/image_folders`, and is used again as long as no picture was added,
+    removed, renamed or changed in size or time; its bytes are checked every time. What is damaged
+    or out of date is made again. Where nothing can be written, a warning is logged and the arrays
+    are in memory. Progress goes to the logger `keras_twist.data` at level INFO.
+
+    Args:
+        root: Folder that holds `train` and `val`; or a `.tar` or `.tar.gz` of such a folder, which
+            is read without unpacking. Without `val` it is `valid`, `validation` or `test`, the
+            first of them that there is. Pictures are JPEG, PNG or WebP by content, at any depth
+            below their class; hidden files and files of other kinds are passed over.
+        image_size: Side of validation pictures in pixels. Defaults to 128.
+        stored_size: Side of training pictures. None for 1.25 times `image_size`, so that a crop
+            of two thirds of the area needs no enlarging. Defaults to None.
+        valid_scale: The validation crop's side is the picture's shorter side divided by this: 1.14
+            is what resizing to 256 and cutting out 224 does. At least 1. Defaults to 1.14.
+        on_error: `"raise"`, or `"skip"` to leave out pictures that cannot be read and log how
+            many. Defaults to `"raise"`.
+        max_pixels: Most pixels of a picture; larger ones count as unreadable. Defaults to 2 ** 27,
+            about 16,000 x 8,000.
+
+    Returns:
+        `train, valid`, two `ImageFolder`s, sorted by class and then by path. Their `class_names`
+        are the sorted names of the class folders.
+
+    Raises:
+        DataError: `root`, a set or a class is missing or empty, the two sets have other classes,
+            or pictures are empty, truncated, damaged or too large; the message names them.
+        ValueError: if a size or `on_error` is out of range.
+
+    Example:
+
+    ```python
+    train, valid = keras_twist.data.load_image_folder("pictures", image_size=128)
+    crop = keras_twist.data.random_resized_crop(128, aspects=train.aspects)
+    feed = keras_twist.data.train_dataset(train.images, train.labels, 64, augment=(crop,))
+    ```
+    """
+    train, valid, both = load_sets(root, image_size, stored_size, valid_scale, on_error, max_pixels)
+    if both:
+        warnings.warn(
+            f"{both} of the {len(valid)} validation pictures are also training pictures, byte for "
+            f"byte: {shown(root)}. Accuracy will look better than it is.",
+            stacklevel=2,
+        )
+    return train, valid
+
+
+def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_pixels=2**27):
+    """As `load_image_folder`, and how many validation pictures are training pictures as well.
+
+    Returns:
+        `train, valid, both`.
+    """
+    image_size = arguments.check_integer("image_size", image_size, at_least=1)
+    stored_size = round(1.25 * image_size) if stored_size is None else stored_size
+    stored_size = arguments.check_integer("stored_size", stored_size, at_least=1)
+    max_pixels = arguments.check_integer("max_pixels", max_pixels, at_least=1)
+    zoom = arguments.check_number("valid_scale", valid_scale, ">= 1", lambda x: 1 <= x < np.inf)
+    if on_error not in ("raise", "skip"):
+        raise ValueError(
+            f"Argument `on_error` must be 'raise' or 'skip'. Received: on_error={on_error!r}"
+        )
+    try:
+        root = Path(root).expanduser().resolve()
+        source = open_source(root)
+    except (OSError, RuntimeError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{shown(root)} cannot be read: {reason}.") from error
+    cache = ImageCache(_cache_folder(root))
+    records = {}
+    for split, size, cut in (("train", stored_size, None), ("valid", image_size, zoom)):
+        name = f"{split}-{size}" + (f"-{cut:g}" if cut else "")
+        options = {"size": size, "zoom": cut, "max_pixels": max_pixels}
+        records[split] = _load_split(source, split, cache, name, options, on_error)
+    images = [_image_folder(*found) for found in records.values()]
+    shared = set(records["train"][1]["digests"]) & set(records["valid"][1]["digests"])
+    return *images, sum(digest in shared for digest in records["valid"][1]["digests"])
+
+
+def _cache_folder(root):
+    digest = hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()
+    name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in root.name)
+    folder = f"{name[:50]}-{digest}"
+    return keras_home() / "datasets" / "keras_twist" / "image_folders" / folder
+
+
+def _image_folder(images, record):
+    images.flags.writeable = False
+    return ImageFolder(
+        images,
+        np.array(record["labels"], np.int64),
+        np.array(record["aspects"], np.float32),
+        tuple(record["class_names"]),
+        tuple(record["paths"]),
+    )
+
+
+def _load_split(source, split, cache, name, options, on_error):
+    """`(images, record)` from the cache, or decoded now."""
+    # Where pictures were too large for one limit, another gives another result.
+    fingerprint = f"{source.fingerprint}-{options['max_pixels']}"
+    if (found := cache.load(name, fingerprint)) is None:
+        found = _decode_split(source, split, cache, name, fingerprint, options, on_error)
+    skipped = found[1]["skipped"]
+    if skipped and on_error == "raise":
+        raise _failure(source.root, skipped, len(skipped) + len(found[0]))
+    if skipped:
+        logger.warning(
+            "%d pictures of the %s set of %s cannot be used and are left out, the first is %s",
+            len(skipped),
+            split,
+            shown(source.root),
+            ": ".join(skipped[0]),
+        )
+    return found
+
+
+def _decode_split(source, split, cache, name, fingerprint, options, on_error):
+    class_names, entries, skipped = source.class_names, source.entries[split], []
+    while True:
+        try:
+            fill = functools.partial(_fill, source, entries, skipped, options)
+            shape = (len(entries), options["size"], options["size"], 3)
+            return cache.store(name, fingerprint, shape, fill)
+        except _Unreadable as error:
+            failures = [(shown(entries[p].path), why) for p, why in sorted(error.failures.items())]
+            entries = [e for p, e in enumerate(entries) if p not in error.failures]
+            emptied = len({entry.class_name for entry in entries}) < len(class_names)
+            if on_error == "raise" or emptied:
+                raise _failure(source.root, failures, len(source.entries[split])) from None
+            # Again, without them: rare, and the array has the right length from the start.
+            skipped += failures
+
+
+def _fill(source, entries, skipped, options, put):
+    """Decodes into `put`, and returns what to remember besides the pixels."""
+    aspects, digests, failures = decode_all(source, entries, put, options)
+    if failures:
+        raise _Unreadable(failures)
+    return {
+        "aspects": aspects,
+        "class_names": source.class_names,
+        "digests": digests,
+        "labels": [source.class_names.index(entry.class_name) for entry in entries],
+        "paths": [entry.path for entry in entries],
+        "skipped": skipped,
+    }
+
+
+class _Unreadable(Exception):
+    """Some pictures could not be decoded: reasons by position."""
+
+    def __init__(self, failures):
+        super().__init__()
+        self.failures = failures
+
+
+def _failure(root, failures, total):
+    named = "; ".join(": ".join(failure) for failure in failures[:_NAMED_FAILURES])
+    more = len(failures) - _NAMED_FAILURES
+    return DataError(
+        f"{len(failures)} of {total} pictures in {shown(root)} cannot be used: {named}"
+        + (f"; and {more} more" if more > 0 else "")
+        + ". Repair or delete them, or pass on_error='skip' to leave them out of their classes."
+    )
