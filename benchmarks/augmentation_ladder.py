@@ -10,9 +10,9 @@ loss smooths the labels, mixed ones too. A run is judged after its last epoch by
 training images; the test set is not touched. The accuracy on the training images is that of the
 images as they are, since one on mixed images has no meaning.
 
-Three seeds each, rung after rung before the next seed, so that what disturbs the machine for a while
-disturbs all rungs. Writes `benchmarks/results/augmentation_ladder.json` after every run; a call
-after a stop goes on with what is missing. Other settings than those of the file: remove it.
+Three seeds each, rung after rung before the next seed, so that what disturbs the machine for a
+while disturbs all rungs. Writes `benchmarks/results/augmentation_ladder.json` after every run; a
+call after a stop goes on with what is missing. Other settings than those of the file: remove it.
 """
 
 import dataclasses
