@@ -97,6 +97,14 @@ def test_augments_inside_a_compiled_step():
     assert np.isfinite(history.history["loss"]).all()
 
 
+def in_a_model(layer):
+    """One step of a model that does not know the size of its images."""
+    inputs = keras.Input((None, None, 3))
+    model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(layer(inputs)))
+    model.compile("sgd", "mse", jit_compile=False)
+    model.fit(np.zeros((2, 8, 8, 3)), np.zeros((2, 3)), verbose=0)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
@@ -118,6 +126,8 @@ def test_augments_inside_a_compiled_step():
         (lambda: RandomColorJitter(saturation=-1.0), "`saturation`.*-1.0"),
         (lambda: RandomErasing()(np.zeros((8, 8, 3))), r"shape \(batch, height, width, channels\)"),
         (lambda: Cutout(size=9)(ramp(1)), "`size`.*size=9, height=8"),
+        (lambda: in_a_model(Cutout(size=9)), "`size`.*size=9, height=8"),
+        (lambda: RandomPadCrop(2, "constant", (1, 2))(ramp(1)), "`value`.*per channel.*channels=1"),
         (lambda: RandomFlip()(np.zeros((8, 8, 3))), r"shape \(batch, height, width, channels\)"),
     ],
 )
