@@ -104,6 +104,7 @@ def summary(runs):
             continue
         accuracies = [run["accuracy"] for run in rung.values()]
         row = {
+            "seeds": len(rung),
             "mean": statistics.mean(accuracies),
             "deviation": statistics.stdev(accuracies) if len(rung) > 1 else None,
             "training_accuracy": statistics.mean(run["training_accuracy"] for run in rung.values()),
@@ -121,15 +122,15 @@ def summary(runs):
 def table(rows):
     """The summary in Markdown."""
     lines = [
-        "| rung | held-out accuracy | to the rung before | on the training images |",
-        "| --- | --- | --- | --- |",
+        "| rung | seeds | held-out accuracy | to the rung before | on the training images |",
+        "| --- | --- | --- | --- | --- |",
     ]
     for name, row in rows.items():
         step = ""
         if "step" in row:
             step = f"{row['step']:+.1f}{_deviation(row['step_deviation'])}"
         lines.append(
-            f"| {name} | {row['mean']:.1f}{_deviation(row['deviation'])} % | {step} "
+            f"| {name} | {row['seeds']} | {row['mean']:.1f}{_deviation(row['deviation'])} % | {step} "
             f"| {row['training_accuracy']:.1f} % |"
         )
     return "\n".join(lines)
@@ -183,6 +184,8 @@ def main():
             record["table"] = summary(record["runs"])
             write(record)
             keras.backend.clear_session()
+    record["table"] = summary(record["runs"])
+    write(record)
     print(table(record["table"]))
 
 
