@@ -129,9 +129,9 @@ def table(rows):
         step = ""
         if "step" in row:
             step = f"{row['step']:+.1f}{_deviation(row['step_deviation'])}"
+        accuracy = f"{row['mean']:.1f}{_deviation(row['deviation'])}"
         lines.append(
-            f"| {name} | {row['seeds']} | {row['mean']:.1f}{_deviation(row['deviation'])} % | {step} "
-            f"| {row['training_accuracy']:.1f} % |"
+            f"| {name} | {row['seeds']} | {accuracy} % | {step} | {row['training_accuracy']:.1f} % |"
         )
     return "\n".join(lines)
 
