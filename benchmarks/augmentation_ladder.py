@@ -130,9 +130,8 @@ def table(rows):
         if "step" in row:
             step = f"{row['step']:+.1f}{_deviation(row['step_deviation'])}"
         accuracy = f"{row['mean']:.1f}{_deviation(row['deviation'])}"
-        lines.append(
-            f"| {name} | {row['seeds']} | {accuracy} % | {step} | {row['training_accuracy']:.1f} % |"
-        )
+        own = f"{row['training_accuracy']:.1f}"
+        lines.append(f"| {name} | {row['seeds']} | {accuracy} % | {step} | {own} % |")
     return "\n".join(lines)
 
 
