@@ -145,12 +145,6 @@ def random_cutout(size=8, value=0.0, clip=False):
     check_integer("size", size, at_least=1)
 
     def draw(uniform, shape):
-        _, height, width, _ = shape
-        if size > min(height, width):
-            raise ValueError(
-                "Argument `size` must not be larger than the image. "
-                f"Received: size={size}, height={height}, width={width}"
-            )
         return draws.square_corner(uniform, shape, size, clip)
 
     def apply(images, top, left):

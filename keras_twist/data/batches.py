@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_twist.data.augment import Augmentation, Examples
-from keras_twist.data.operator import Operator
+from keras_twist.data.operator import Operator, check_operations
 
 
 class Batches:
@@ -34,6 +34,12 @@ class Batches:
             raise ValueError(
                 "Argument `batch_size` must not be larger than the number of images when "
                 f"drop_remainder=True. Received: batch_size={batch_size}, images={count}"
+            )
+        check_operations("augment", augment)
+        if mix is not None and not callable(mix):
+            raise ValueError(
+                "Argument `mix` must be what `mixup()` or `cutmix()` returns, or None. "
+                f"Received: mix={mix!r}"
             )
         if mix is not None and num_classes is None:
             raise ValueError(

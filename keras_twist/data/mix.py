@@ -26,7 +26,8 @@ def mixup(alpha=0.2, per_image=True, num_classes=None):
     Returns:
         What `train_dataset` takes as `mix`: a function `(images, labels, seed)` that returns
         float32 images and labels. Labels must be one-hot (`num_classes=`). The accuracy on such
-        batches means little: a mixed image has two right answers.
+        batches means little: a mixed image has two right answers. Labels are smoothed by the loss,
+        `CategoricalCrossentropy(label_smoothing=...)`, which is the same before and after mixing.
 
     Raises:
         ValueError: if `alpha` is not positive; at the first batch, if images or labels have

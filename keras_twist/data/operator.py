@@ -14,6 +14,21 @@ def is_random(operation):
     return isinstance(operation, (Augmentation, PythonAugmentation))
 
 
+def check_operations(name, operations):
+    """Raise `ValueError` unless this is a tuple of operations."""
+    # An operation is a tuple itself, which would be taken for the one around it.
+    if is_random(operations) or not isinstance(operations, list | tuple):
+        raise ValueError(
+            f"Argument `{name}` must be a tuple of operations. Received: {name}={operations!r}"
+        )
+    for operation in operations:
+        if not is_random(operation) and not callable(operation):
+            raise ValueError(
+                f"Argument `{name}` must hold operations and functions of images. "
+                f"Received: {name}={operations!r}"
+            )
+
+
 class Operator:
     """Runs operations in order; what they draw can be made at one place and used at another.
 

@@ -3,7 +3,7 @@
 import itertools
 
 from keras_twist.data.batches import Batches, check_arrays, fetcher
-from keras_twist.data.operator import Operator, is_random
+from keras_twist.data.operator import Operator, check_operations, is_random
 
 
 def train_dataset(
@@ -115,6 +115,7 @@ def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):
     import tensorflow as tf
 
     images, labels = check_arrays(images, labels, batch_size, num_classes)
+    check_operations("transform", transform)
     if any(map(is_random, transform)):
         raise ValueError(
             "Argument `transform` must not hold random operations: evaluation is exact."

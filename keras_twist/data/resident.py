@@ -85,7 +85,15 @@ class ResidentFeed:
 
         Args:
             model: Compiled `keras.Model`.
+
+        Raises:
+            ValueError: if XLA compiles the model's steps and they would have to mix.
         """
+        if self._batches.mix is not None and model.jit_compile:
+            raise ValueError(
+                "Argument `model` must be compiled with jit_compile=False: XLA cannot draw what "
+                "`mix` draws in a step. Or use `train_dataset`. Received: jit_compile=True"
+            )
         step = model.train_step
 
         def train_step(drawn):

@@ -6,6 +6,7 @@ from keras import ops
 from keras_twist.arguments import check_integer
 from keras_twist.ops import draws
 from keras_twist.ops import image as image_ops
+from keras_twist.ops.pixels import check_square
 
 
 class RandomImageLayer(keras.layers.Layer):
@@ -206,12 +207,7 @@ class Cutout(RandomImageLayer):
 
     def build(self, input_shape):
         super().build(input_shape)
-        for name, length in zip(("height", "width"), input_shape[1:3], strict=True):
-            if length is not None and length < self.size:
-                raise ValueError(
-                    f"Argument `size` must not be larger than the image's {name}. "
-                    f"Received: size={self.size}, {name}={length}"
-                )
+        check_square(self.size, *input_shape[1:3])
 
     def draw(self, shape):
         return draws.square_corner(self.uniform, shape, self.size, self.clip)

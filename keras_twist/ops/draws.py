@@ -10,6 +10,7 @@ import math
 from keras import ops
 
 from keras_twist.ops.erasing import NOISE_SHAPES
+from keras_twist.ops.pixels import check_square
 
 
 def chance(uniform, shape, probability=0.5):
@@ -30,6 +31,7 @@ def pad_crop_corner(uniform, shape, padding):
 def square_corner(uniform, shape, size, clip):
     """`top` and `left` of a square inside the image, or with its centre anywhere in it."""
     batch, height, width, _ = shape
+    check_square(size, height, width)
     if clip:
         corner = (uniform((batch,), 0, side, "int32") - size // 2 for side in (height, width))
     else:

@@ -8,7 +8,13 @@ from keras import ops
 
 from keras_twist.arguments import check_integer
 from keras_twist.ops.image import erase
-from keras_twist.ops.pixels import as_images, check_number, check_range, dtype_range
+from keras_twist.ops.pixels import (
+    as_images,
+    check_number,
+    check_range,
+    check_value_range,
+    dtype_range,
+)
 
 # Shape of the numbers that decide each random fill, from the shape of the images and their count.
 NOISE_SHAPES = {
@@ -44,7 +50,7 @@ def erase_rectangles(images, top, left, height, width, noise=None, fill="pixel",
         Tensor of the shape and dtype of `images`.
 
     Raises:
-        ValueError: if `fill` does not fit the images.
+        ValueError: if `fill` or `value_range` does not fit the images.
 
     Example:
         >>> images = np.ones((1, 2, 3, 1), "float32")
@@ -75,6 +81,7 @@ def erase_rectangles(images, top, left, height, width, noise=None, fill="pixel",
         length = ops.sqrt(-2 * ops.log(1 - hashed(noise, ops.shape(images))))
         noise = length * ops.cos(2 * math.pi * hashed(noise, ops.shape(images), stream=1))
     else:
+        check_value_range(value_range, dtype)
         low, high = value_range or dtype_range(dtype)
         # Integers are cut off below the noise's end, which must be one above the last of them.
         span = high - low + (1 if integers and value_range is None else 0)

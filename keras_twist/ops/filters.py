@@ -12,7 +12,9 @@ from keras import ops
 from keras_twist.arguments import check_integer
 from keras_twist.ops.pixels import (
     as_images,
+    check_channels,
     check_mode,
+    check_value_range,
     dtype_range,
     fill_value,
     into_range,
@@ -90,6 +92,7 @@ def _smooth(images, kernel, radius, axis, mode, value, image_dtype):
     if mode == "constant":
         inside = ops.logical_and(places >= 0, places < size)
         inside = ops.reshape(inside, (-1, 1, 1) if axis == 1 else (-1, 1))
+        check_channels("value", value, images)
         constant = ops.cast(fill_value(value, image_dtype), images.dtype)
         padded = ops.where(inside, padded, constant)
     total = 0
@@ -119,6 +122,9 @@ def color_jitter(images, brightness, contrast, saturation, value_range=None):
     Returns:
         Tensor of the shape and dtype of `images`.
 
+    Raises:
+        ValueError: if integer images cannot hold `value_range`.
+
     Example:
         >>> images = np.full((1, 1, 1, 3), 100, "uint8")
         >>> ops.convert_to_numpy(color_jitter(images, [1.5], [1.0], [1.0])).ravel()
@@ -129,6 +135,7 @@ def color_jitter(images, brightness, contrast, saturation, value_range=None):
         stays, and integer images are rounded once, at the end.
     """
     images = as_images(images)
+    check_value_range(value_range, images.dtype)
     dtype = working_dtype(images.dtype)
     values = ops.cast(images, dtype)
     if value_range is None and not keras.backend.is_float_dtype(images.dtype):

@@ -11,6 +11,7 @@ from keras import ops
 from keras_twist.arguments import check_integer
 from keras_twist.ops.pixels import (
     as_images,
+    check_channels,
     check_float,
     check_mode,
     fill_value,
@@ -122,7 +123,8 @@ def erase(images, top, left, height, width, fill=0):
         Tensor of the shape and dtype of `images`.
 
     Raises:
-        ValueError: if plain numbers in `fill` do not fit into integer images.
+        ValueError: if plain numbers in `fill` do not fit into integer images, or are not as many
+            as there are channels.
 
     Example:
         >>> images = np.ones((1, 2, 3, 1), "float32")
@@ -135,6 +137,7 @@ def erase(images, top, left, height, width, fill=0):
         [Random erasing](https://arxiv.org/abs/1708.04896).
     """
     images = as_images(images)
+    check_channels("fill", fill, images)
     _, image_height, image_width, _ = ops.shape(images)
 
     def covered(start, length, size):
@@ -163,7 +166,8 @@ def normalize(images, mean, std, dtype="float32"):
         Tensor of the shape of `images`, computed in float32 and cast to `dtype`.
 
     Raises:
-        ValueError: if `dtype` is not a float type.
+        ValueError: if `dtype` is not a float type, or `mean` and `std` are not as long as there are
+            channels.
 
     Example:
         >>> images = np.full((1, 1, 1, 3), 255, "uint8")
@@ -171,8 +175,11 @@ def normalize(images, mean, std, dtype="float32"):
         array([2., 2., 0.], dtype=float32)
     """
     check_float("dtype", dtype)
+    images = as_images(images)
+    for name, numbers in (("mean", mean), ("std", std)):
+        check_channels(name, numbers, images)
     mean, std = (ops.convert_to_tensor(value, "float32") for value in (mean, std))
-    return ops.cast((ops.cast(as_images(images), "float32") - mean) / std, dtype)
+    return ops.cast((ops.cast(images, "float32") - mean) / std, dtype)
 
 
 def blend(first, second, weight):

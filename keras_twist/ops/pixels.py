@@ -43,6 +43,7 @@ def take_pixels(images, rows, columns, mode="constant", value=0):
     flat = ops.reshape(images, (batch * height * width, channels))
     window = ops.take(flat, first + rows * width + columns, axis=0)
     if mode == "constant":
+        check_channels("value", value, images)
         window = ops.where(ops.expand_dims(inside, -1), window, fill_value(value, images.dtype))
     return window
 
@@ -131,6 +132,38 @@ def check_number(name, number, low, high=np.inf):
     """A float, or `ValueError` unless it lies in `[low, high]`."""
     allowed = f"in [{low:g}, {high:g}]"
     return arguments.check_number(name, number, allowed, lambda number: low <= number <= high)
+
+
+def check_square(size, height, width):
+    """Raise `ValueError` if a square is larger than the image, as far as its sides are known."""
+    for name, side in (("height", height), ("width", width)):
+        # None where the model does not know the side, a tensor where the graph does not.
+        if isinstance(side, int) and size > side:
+            raise ValueError(
+                f"Argument `size` must not be larger than the image's {name}. "
+                f"Received: size={size}, {name}={side}"
+            )
+
+
+def check_value_range(value_range, dtype):
+    """Raise `ValueError` if integer images cannot hold the limits, which would wrap around."""
+    if value_range is None or keras.backend.is_float_dtype(keras.backend.standardize_dtype(dtype)):
+        return
+    low, high = dtype_range(dtype)
+    if not low <= value_range[0] <= value_range[1] <= high:
+        raise ValueError(
+            f"Argument `value_range` must lie in [{low:g}, {high:g}] for images of dtype "
+            f"{keras.backend.standardize_dtype(dtype)}. Received: value_range={value_range}"
+        )
+
+
+def check_channels(name, value, images):
+    """Raise `ValueError` unless a list or tuple holds one number for each channel."""
+    if isinstance(value, list | tuple) and images.shape[-1] not in (None, len(value)):
+        raise ValueError(
+            f"Argument `{name}` must hold one number per channel. "
+            f"Received: {name}={value}, channels={images.shape[-1]}"
+        )
 
 
 def check_float(name, dtype):

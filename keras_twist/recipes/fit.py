@@ -11,6 +11,7 @@ from keras_twist import callbacks, plots
 from keras_twist.callbacks.reporting import read_json_lines
 from keras_twist.recipes import checkpoint, cifar, policies, run_folder, runtime
 from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.training_accuracy import WithoutTrainingAccuracy
 
 logger = logging.getLogger("keras_twist.recipes")
 
@@ -108,6 +109,7 @@ def fit(
     bars = _progress_bar(progress, keeper.step % steps_per_epoch)
     used = [
         stopwatch,
+        *([WithoutTrainingAccuracy()] if recipe.mixup else []),
         *bars,
         callbacks.EpochTable(),
         callbacks.JSONLinesLogger(metrics_path),
@@ -238,8 +240,7 @@ def _save_pictures(rows, folder, recipe, steps_per_epoch):
     schedules = {"learning rate": learning_rate, "momentum": momentum}
     try:
         figures = {
-            # A blended image has two right answers: accuracy on such batches would mislead.
-            "curves.png": plots.plot_history(rows, recipe.name, train_accuracy=not recipe.mixup),
+            "curves.png": plots.plot_history(rows, recipe.name),
             "schedule.png": plots.plot_schedules(schedules, steps, steps_per_epoch, "Value"),
         }
     except ModuleNotFoundError as error:

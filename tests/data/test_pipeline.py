@@ -172,6 +172,26 @@ IMAGES = np.zeros((10, 8, 8, 3), "uint8")
             lambda: data.eval_dataset(IMAGES, np.zeros(10, int), 2, transform=AUGMENT),
             "`transform`",
         ),
+        (
+            lambda: data.train_dataset(IMAGES, np.zeros(10, int), 2, augment=data.random_flip()),
+            "`augment` must be a tuple",
+        ),
+        (
+            lambda: data.train_dataset(IMAGES, np.zeros(10, int), 2, augment=("flip",)),
+            "`augment` must hold operations.*flip",
+        ),
+        (
+            lambda: data.eval_dataset(IMAGES, np.zeros(10, int), 2, data.normalize([1], [1])),
+            "`transform` must be a tuple",
+        ),
+        (
+            lambda: data.train_dataset(IMAGES, np.zeros(10, int), 2, mix=0.2, num_classes=2),
+            "`mix` must be what `mixup.*mix=0.2",
+        ),
+        (
+            lambda: data.eval_dataset(IMAGES[0], np.zeros(8, int), 2),
+            r"`images`.*\(8, 8, 3\)",
+        ),
         (lambda: data.train_dataset(IMAGES[:0], np.zeros(0, int), 2), "at least one image"),
     ],
 )

@@ -102,3 +102,8 @@ def test_bad_arguments_are_named():
         data.ResidentFeed(IMAGES, LABELS, 41)
     with pytest.raises(ValueError, match="`num_classes`"):
         data.ResidentFeed(IMAGES, LABELS, 8, mix=data.mixup())
+    model = keras.Sequential([keras.Input((9, 8, 3)), keras.layers.Flatten()])
+    model.compile("sgd", "mse", jit_compile=True)
+    feed = data.ResidentFeed(IMAGES, LABELS, 8, mix=data.mixup(), num_classes=10)
+    with pytest.raises(ValueError, match="`model`.*jit_compile=False.*`mix`"), feed.attach(model):
+        pass

@@ -89,6 +89,32 @@ def test_erase_rounds_a_float_fill_for_integer_images():
     assert np.unique(ops.convert_to_numpy(found)).tolist() == [123]
 
 
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: image_ops.pad_crop(np.zeros((8, 8, 3)), [0], [0], 1), r"`images`.*\(8, 8, 3\)"),
+        (lambda: image_ops.flip_horizontal(np.zeros((8, 8, 3)), [True]), "`images`"),
+        (lambda: image_ops.erase(np.zeros((8, 8, 3)), [0], [0], 1, 1), "`images`"),
+        (lambda: image_ops.normalize(np.zeros((8, 8, 3)), [0] * 3, [1] * 3), "`images`"),
+        (
+            lambda: image_ops.normalize(np.zeros((1, 8, 8, 3)), [0] * 3, [1] * 3, "uint8"),
+            "`dtype` must be of a float type.*uint8",
+        ),
+        (
+            lambda: image_ops.normalize(np.zeros((1, 8, 8, 3)), [0] * 3, [1] * 2),
+            "`std`.*one number per channel.*channels=3",
+        ),
+        (
+            lambda: image_ops.blend(np.zeros((1, 2), int), np.zeros((1, 2)), [0.5]),
+            "`first` must be of a float type.*int",
+        ),
+    ],
+)
+def test_bad_arguments_are_named(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float16"])
 def test_normalize(dtype):
     images = random_images((2, 3, 3, 3))

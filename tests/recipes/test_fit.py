@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_twist.callbacks.reporting import read_json_lines
 from keras_twist.recipes import CIFAR_RECIPES, RecipeError, checkpoint, cifar, fit
 from keras_twist.recipes.fit import _warm_up
 
@@ -74,6 +75,15 @@ def test_a_resident_run_ends_as_one_from_the_pipeline_also_when_resumed_within_a
     assert "train_step" not in vars(resumed.model)
     for first, second in zip(*(r.model.get_weights() for r in (expected, resumed)), strict=True):
         np.testing.assert_allclose(first, second, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("mixup", [0.0, 0.2])
+def test_no_training_accuracy_of_blended_images(mixup, tiny_tree, tmp_path):
+    recipe = dataclasses.replace(QUICK, width=2, epochs=1, batch_size=100, mixup=mixup)
+    folder = fit(recipe, data_dir=tiny_tree, runs=tmp_path).folder
+    (row,) = read_json_lines(folder / "metrics.jsonl")
+    assert {"loss", "val_accuracy", "val_top_k_accuracy"} <= row.keys()
+    assert len({"accuracy", "top_k_accuracy"} & row.keys()) == (0 if mixup else 2)
 
 
 def test_mixup_in_a_step_of_xla_is_refused(tiny_tree, tmp_path):

@@ -1,0 +1,192 @@
+"""What each augmentation adds to the one before, on CIFAR-10: a small SpeedNet and few images.
+
+    python benchmarks/augmentation_ladder.py        # about 20 minutes on two cores
+
+Few images and many epochs, so that the network learns its images by heart unless something keeps it
+from that. The rungs are cumulative: nothing, flip, pad and crop, cutout, random erasing, mixup, at
+the strengths of the recipes; the rest is the recipe `quick`, the same for every rung. Order as in
+the recipes: pad, crop, flip, erase in pixel values, normalise, cut out to the mean colour, mix; the
+loss smooths the labels, mixed ones too. A run is judged after its last epoch by 5,000 held-out
+training images; the test set is not touched. The accuracy on the training images is that of the
+images as they are, since one on mixed images has no meaning.
+
+Three seeds each, rung after rung before the next seed, so that what disturbs the machine for a
+while disturbs all rungs. Writes `benchmarks/results/augmentation_ladder.json` after every run; a
+call after a stop goes on with what is missing. Other settings than those of the file: remove it.
+"""
+
+import dataclasses
+import json
+import os
+import statistics
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import keras
+
+from keras_twist.recipes import CIFAR_RECIPES, cifar
+from keras_twist.recipes.fit import prepare
+from keras_twist.recipes.runtime import describe_environment
+
+RESULT = Path(__file__).parent / "results" / "augmentation_ladder.json"
+IMAGES = 5_000
+SEEDS = (0, 1, 2)
+PLAIN = dataclasses.replace(
+    CIFAR_RECIPES["quick"],
+    name="ladder",
+    width=16,
+    epochs=20,
+    batch_size=128,
+    # The recipe's rate is for 512 images; per image it stays the same.
+    learning_rate=CIFAR_RECIPES["quick"].learning_rate / 4,
+    holdout=5_000,
+    padding=0,
+    flip=False,
+)
+# What each rung adds to those before.
+LADDER = {
+    "none": {},
+    "flip": {"flip": True},
+    "+ pad-crop": {"padding": 4},
+    "+ cutout": {"cutout": 8},
+    "+ erasing": {"erasing": 0.5},
+    "+ mixup": {"mixup": 0.2},
+}
+
+
+def recipes():
+    """The recipe of each rung, by its name."""
+    recipe, rungs = PLAIN, {}
+    for name, change in LADDER.items():
+        recipe = rungs[name] = dataclasses.replace(recipe, **change)
+    return rungs
+
+
+def train(recipe):
+    """Held-out and training accuracy of a recipe after its last epoch, in percent."""
+    recipe, data, model, _ = prepare(recipe)
+    x, y = data.train
+    data = dataclasses.replace(data, train=(x[:IMAGES], y[:IMAGES]))
+    steps = IMAGES // recipe.batch_size
+    # Anew, so that the schedule ends with these images and not with the whole training set.
+    cifar.compile_model(model, recipe, recipe.epochs * steps, recipe.xla == "on")
+    start = time.perf_counter()
+    history = model.fit(
+        cifar.training_batches(recipe, data),
+        epochs=recipe.epochs,
+        steps_per_epoch=steps,
+        shuffle=False,
+        verbose=0,
+    )
+    seconds = time.perf_counter() - start
+    held_out, training = (
+        model.evaluate(cifar.validation_batches(part), verbose=0, return_dict=True)
+        for part in (data, dataclasses.replace(data, valid=data.train))
+    )
+    return {
+        "accuracy": round(100 * held_out["accuracy"], 3),
+        "training_accuracy": round(100 * training["accuracy"], 3),
+        "seconds": round(seconds, 1),
+        "batch_losses": [round(loss, 4) for loss in history.history["loss"]],
+    }
+
+
+def summary(runs):
+    """Mean, deviation between seeds and step of each rung; steps compare runs of the same seed."""
+    rows, before = {}, None
+    for name in LADDER:
+        rung = {run["seed"]: run for run in runs if run["rung"] == name}
+        if not rung:
+            continue
+        accuracies = [run["accuracy"] for run in rung.values()]
+        row = {
+            "seeds": len(rung),
+            "mean": statistics.mean(accuracies),
+            "deviation": statistics.stdev(accuracies) if len(rung) > 1 else None,
+            "training_accuracy": statistics.mean(run["training_accuracy"] for run in rung.values()),
+        }
+        if before is not None:
+            shared = before.keys() & rung.keys()
+            steps = [rung[seed]["accuracy"] - before[seed]["accuracy"] for seed in sorted(shared)]
+            row["step"] = statistics.mean(steps)
+            row["step_deviation"] = statistics.stdev(steps) if len(steps) > 1 else None
+        rows[name] = {key: value and round(value, 3) for key, value in row.items()}
+        before = rung
+    return rows
+
+
+def table(rows):
+    """The summary in Markdown."""
+    lines = [
+        "| rung | seeds | held-out accuracy | to the rung before | on the training images |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for name, row in rows.items():
+        step = ""
+        if "step" in row:
+            step = f"{row['step']:+.1f}{_deviation(row['step_deviation'])}"
+        accuracy = f"{row['mean']:.1f}{_deviation(row['deviation'])}"
+        own = f"{row['training_accuracy']:.1f}"
+        lines.append(f"| {name} | {row['seeds']} | {accuracy} % | {step} | {own} % |")
+    return "\n".join(lines)
+
+
+def _deviation(value):
+    return "" if value is None else f" ± {value:.1f}"
+
+
+def write(record):
+    """Write the record, whole."""
+    partial = RESULT.with_suffix(".partial")
+    partial.write_text(json.dumps(record, indent=2) + "\n")
+    partial.replace(RESULT)
+
+
+def settings():
+    """What every run of a file shares, as JSON gives it back."""
+    rungs = {name: dataclasses.asdict(recipe) for name, recipe in recipes().items()}
+    return {"images": IMAGES, "rungs": rungs}
+
+
+def main():
+    """Train what is missing in the file, write it after every run, and print the table."""
+    if RESULT.exists():
+        record = json.loads(RESULT.read_text())
+        if record["settings"] != settings():
+            sys.exit(f"{RESULT} holds runs of other settings; remove it to start anew.")
+    else:
+        recipe, *_ = prepare(PLAIN)
+        record = {
+            "what": __doc__.splitlines()[0],
+            "command": "python benchmarks/augmentation_ladder.py",
+            "judged_on": f"{PLAIN.holdout} held-out training images, after the last epoch",
+            "deviation": "sample standard deviation over the seeds, which decide initial weights, "
+            "order and draws; all seeds train on the same images",
+            "load": [round(value, 2) for value in os.getloadavg()],
+            "environment": describe_environment(recipe.precision, recipe.xla == "on"),
+            "settings": settings(),
+            "table": {},
+            "runs": [],
+        }
+    done = {(run["rung"], run["seed"]) for run in record["runs"]}
+    for seed in SEEDS:
+        for name, recipe in recipes().items():
+            if (name, seed) in done:
+                continue
+            run = {"rung": name, "seed": seed, **train(dataclasses.replace(recipe, seed=seed))}
+            print({key: value for key, value in run.items() if key != "batch_losses"}, flush=True)
+            record["runs"].append(run)
+            record["table"] = summary(record["runs"])
+            write(record)
+            keras.backend.clear_session()
+    record["table"] = summary(record["runs"])
+    write(record)
+    print(table(record["table"]))
+
+
+if __name__ == "__main__":
+    main()
