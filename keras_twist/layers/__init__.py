@@ -1,6 +1,7 @@
 """Keras layers: twist, attention, blur pooling and per-image augmentation."""
 
 from keras_twist.layers.augmentation import Cutout, RandomFlip, RandomPadCrop
+from keras_twist.layers.batch_norm_act import BatchNormAct
 from keras_twist.layers.bias import Bias
 from keras_twist.layers.blur_pool import MaxBlurPool2D
 from keras_twist.layers.mish import Mish
@@ -11,6 +12,7 @@ from keras_twist.layers.simple_self_attention import SimpleSelfAttention
 from keras_twist.layers.twist_layer import TWIST_VARIANTS, TwistLayer
 
 __all__ = [
+    "BatchNormAct",
     "Bias",
     "Cutout",
     "MaxBlurPool2D",

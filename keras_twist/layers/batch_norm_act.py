@@ -57,9 +57,9 @@ class BatchNormAct(keras.layers.BatchNormalization):
     def _fuses(self, inputs, training, mask):
         plain = not (self.renorm or self.synchronized) if hasattr(self, "renorm") else True
         last = self.axis in (-1, len(inputs.shape) - 1)
-        return (
-            bool(training) and self.trainable and mask is None and plain and last
-        ) and fusible(inputs)
+        return (bool(training) and self.trainable and mask is None and plain and last) and fusible(
+            inputs
+        )
 
     def _fused(self, inputs):
         moving_mean, moving_variance = (

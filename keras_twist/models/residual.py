@@ -64,16 +64,7 @@ def residual_net(
     stem_filters,
 ):
     """Build a network; `keras_twist.models.xresnet.OPTIONS` documents the arguments."""
-    if pool not in POOLS:
-        raise ValueError(f"Argument `pool` must be one of {POOLS}. Received: pool={pool!r}")
-    if not callable(conv) and conv not in CONVS:
-        raise ValueError(
-            f"Argument `conv` must be one of {CONVS} or a function. Received: conv={conv!r}"
-        )
-    if stem_strides not in (1, 2):
-        raise ValueError(
-            f"Argument `stem_strides` must be 1 or 2. Received: stem_strides={stem_strides}"
-        )
+    check_options(pool, conv, stem_strides)
     widths = _stage_widths(widths, len(family.layers))
     stem_filters = tuple(stem_filters or family.stem_filters)
     parts = Parts(activation, pool, conv, zero_gamma)
@@ -105,6 +96,20 @@ def residual_net(
     return keras.Model(inputs, x, name=name)
 
 
+def check_options(pool, conv, stem_strides):
+    """Raise for options that no network here has."""
+    if pool not in POOLS:
+        raise ValueError(f"Argument `pool` must be one of {POOLS}. Received: pool={pool!r}")
+    if not callable(conv) and conv not in CONVS:
+        raise ValueError(
+            f"Argument `conv` must be one of {CONVS} or a function. Received: conv={conv!r}"
+        )
+    if stem_strides not in (1, 2):
+        raise ValueError(
+            f"Argument `stem_strides` must be 1 or 2. Received: stem_strides={stem_strides}"
+        )
+
+
 @dataclasses.dataclass(frozen=True)
 class Parts:
     """The pieces of a network, in the kinds that its options ask for."""
@@ -134,9 +139,7 @@ class Parts:
             return TwistLayer(filters, strides, groups, **options)(x)
         if strides != 1:  # Keras's "same" would put all zeros to the right and below.
             x = layers.ZeroPadding2D(size // 2, name=f"{name}_pad")(x)
-        options.update(
-            strides=strides, padding="same" if strides == 1 else "valid", use_bias=False
-        )
+        options.update(strides=strides, padding="same" if strides == 1 else "valid", use_bias=False)
         if self.conv == "depthwise" and inside:
             return depthwise(x, filters, size, **options)
         return layers.Conv2D(filters, size, groups=groups, **options)(x)
@@ -165,8 +168,8 @@ class Parts:
         return make(2, padding="same", name=name)(x)
 
 
-def depthwise(x, filters, size, kernel_initializer, **options):
-    """Convolution in which every channel has filters of its own."""
+def depthwise(x, filters, size, kernel_initializer=None, **options):
+    """Convolution in which every channel has filters of its own; always of he_normal's spread."""
     channels = x.shape[-1]
     if filters % channels:
         raise ValueError(
@@ -225,9 +228,7 @@ def _squeeze_and_excite(x, divisor, activation, prefix):
     scale = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
     scale = layers.Conv2D(hidden, 1, name=f"{name}_conv1", **options)(scale)
     scale = activate(scale, activation, f"{name}_act")
-    scale = layers.Conv2D(
-        channels, 1, activation="sigmoid", name=f"{name}_conv2", **options
-    )(scale)
+    scale = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_conv2", **options)(scale)
     return layers.Multiply(name=f"{name}_scale")([x, scale])
 
 

@@ -111,8 +111,8 @@ def _xresnet(name, depth, deep=False, **kind):
     about = f"{name}: fastai's residual network of {depth} layers" + (f", with {what}" * bool(what))
     about += f"; {len(family.layers)} stages of {_listed(family.layers)} blocks."
     reference = (
-        f"[fastai](https://docs.fast.ai/vision.models.xresnet.html). Differs from it in: nothing;\n"
-        f"        `load_torch_state_dict` takes over its weights."
+        "[fastai](https://docs.fast.ai/vision.models.xresnet.html). Differs from it in: nothing;\n"
+        "        `load_torch_state_dict` takes over its weights."
     )
     build = network(name, family, about, reference)
     build.__module__ = __name__

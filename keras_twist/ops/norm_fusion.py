@@ -82,6 +82,7 @@ def _sum_by_channel(tensor):
     """Sum over all axes but the last, wide enough for vector registers."""
     channels = tensor.shape[-1]
     pixels = functools.reduce(lambda a, b: a * b, tensor.shape[1:-1], 1)
-    beside = max(n for n in range(1, pixels + 1) if pixels % n == 0 and n * channels <= _LANES or n == 1)
+    fitting = range(2, max(_LANES // channels, 1) + 1)
+    beside = max((n for n in fitting if pixels % n == 0), default=1)
     partial = ops.sum(ops.reshape(tensor, (-1, beside * channels)), axis=0)
     return ops.sum(ops.reshape(partial, (beside, channels)), axis=0)

@@ -16,8 +16,8 @@ measures all.
 import numpy as np
 from keras import ops
 
-from keras_twist.ops.twist import convolve, modulate, modulation_maps
 from keras_twist.ops.op_by_op import runs_op_by_op
+from keras_twist.ops.twist import convolve, modulate, modulation_maps
 from keras_twist.ops.twist_fusion import combine, shifted_difference, with_border
 from keras_twist.ops.twist_geometry import (
     antisymmetric_kernel,

@@ -2,24 +2,15 @@
 
 import dataclasses
 import inspect
+import math
+from typing import ClassVar, Literal
 
 import keras
-import numpy as np
 
 from keras_twist import models, optimizers
-from keras_twist.data import (
-    CIFAR10_MEAN,
-    CIFAR10_STD,
-    ResidentFeed,
-    augment,
-    eval_dataset,
-    load_cifar10,
-    mixup,
-    train_dataset,
-)
-from keras_twist.recipes.feed import PipelineFeed
-from keras_twist.recipes.policies import build_schedules
+from keras_twist.data import CIFAR10_MEAN, CIFAR10_STD, augment, load_cifar10, mixup
 from keras_twist.recipes.recipe import Recipe, RecipeError
+from keras_twist.recipes.task import Data, check_activation, check_holdout
 
 NUM_CLASSES = 10
 EVAL_BATCH_SIZE = 1000
@@ -28,6 +19,58 @@ MODELS = {
     "resnet9": models.ResNet9,
     "speednet": models.SpeedNet,
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class CIFARRecipe(Recipe):
+    """A training run on CIFAR-10.
+
+    Raises:
+        RecipeError: (a ValueError) if a field is out of its range.
+
+    Example:
+        >>> CIFARRecipe(name="mine", width=32).model
+        'davidnet'
+    """
+
+    task: ClassVar[str] = "cifar"
+    ranges: ClassVar[dict] = Recipe.ranges | {
+        "width": (1, 4096),
+        "dropout": (0, 0.99),
+        "logit_scale": (1e-6, math.inf),
+        "padding": (0, 31),
+        "cutout": (0, 32),
+        "erasing": (0, 1),
+        "holdout": (0, 49_999),
+    }
+
+    model: Literal["davidnet", "resnet9", "speednet"] = "davidnet"
+    """Network; see keras_twist.models."""
+
+    width: int | None = None
+    """Filters of the first convolution; the others grow with it."""
+
+    dropout: float | None = None
+    """Dropout rate inside the residual pairs of DavidNet."""
+
+    pool_first: bool | None = None
+    """Pool before batch normalisation instead of after the activation (DavidNet)."""
+
+    logit_scale: float | None = None
+    """Constant factor on the logits."""
+
+    nesterov: bool = True
+    """Nesterov's form of momentum."""
+
+    padding: int = 4
+    """Pixels of reflected border before the random crop; 0 for no crop."""
+
+    cutout: int = 8
+    """Side of the square set to the mean colour in every image; 0 for none."""
+
+    erasing: float = 0.0
+    """Share of the images in which a random rectangle becomes noise."""
+
 
 # What each recipe is, for people who ask the script for help.
 ABOUT = {
@@ -44,7 +87,7 @@ ABOUT = {
 }
 
 CIFAR_RECIPES = {
-    "quick": Recipe(
+    "quick": CIFARRecipe(
         name="quick",
         model="speednet",
         width=32,
@@ -59,8 +102,8 @@ CIFAR_RECIPES = {
         padding=2,
         cutout=0,
     ),
-    "davidnet": Recipe(name="davidnet", dropout=0.0, logit_scale=0.125),
-    "resnet9": Recipe(
+    "davidnet": CIFARRecipe(name="davidnet", dropout=0.0, logit_scale=0.125),
+    "resnet9": CIFARRecipe(
         name="resnet9",
         model="resnet9",
         schedule="one_cycle",
@@ -72,7 +115,7 @@ CIFAR_RECIPES = {
         nesterov=False,
         weight_decay=0.0,
     ),
-    "assignment": Recipe(
+    "assignment": CIFARRecipe(
         name="assignment",
         epochs=20,
         schedule="cyclic",
@@ -83,15 +126,6 @@ CIFAR_RECIPES = {
         mixup=0.2,
     ),
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class Data:
-    """Arrays of a run: what is trained on, and what each epoch is judged by."""
-
-    train: tuple[np.ndarray, np.ndarray]
-    valid: tuple[np.ndarray, np.ndarray]
-    valid_name: str
 
 
 def load(recipe, data_dir=None):
@@ -105,11 +139,7 @@ def load(recipe, data_dir=None):
         `Data`.
     """
     train, test = load_cifar10(data_dir)
-    if recipe.holdout >= len(train[1]):
-        raise RecipeError(
-            f"Field `holdout` must leave images to train on, of {len(train[1])}. "
-            f"Received: holdout={recipe.holdout}"
-        )
+    check_holdout(recipe, len(train[1]))
     if recipe.holdout:
         rest = slice(None, -recipe.holdout), slice(-recipe.holdout, None)
         train, held = (tuple(array[part] for array in train) for part in rest)
@@ -122,7 +152,7 @@ def normalization():
     return augment.normalize(CIFAR10_MEAN, CIFAR10_STD)
 
 
-def training_options(recipe):
+def training_options(recipe, data):
     """What a recipe does to images, as arguments of `train_dataset` and `ResidentFeed`."""
     operations = []
     if recipe.padding:
@@ -141,28 +171,6 @@ def training_options(recipe):
         "seed": recipe.seed,
         "num_classes": NUM_CLASSES,
     }
-
-
-def training_batches(recipe, data, initial_step=0):
-    """Endless augmented batches from the given step on."""
-    options = training_options(recipe)
-    return train_dataset(
-        *data.train, recipe.batch_size, repeat=True, initial_step=initial_step, **options
-    )
-
-
-def training_feed(recipe, data):
-    """The same batches, made where `recipe.feed` says: a `PipelineFeed` or a `ResidentFeed`."""
-    if recipe.feed == "resident":
-        return ResidentFeed(*data.train, recipe.batch_size, **training_options(recipe))
-    return PipelineFeed(lambda step: training_batches(recipe, data, step))
-
-
-def validation_batches(data):
-    """The validation images once, in order."""
-    return eval_dataset(
-        *data.valid, EVAL_BATCH_SIZE, transform=(normalization(),), num_classes=NUM_CLASSES
-    )
 
 
 def build_model(recipe, data):
@@ -184,13 +192,7 @@ def build_model(recipe, data):
                 f"Received: {field}={value}"
             )
         options[field] = value
-    try:
-        keras.activations.get(recipe.activation)
-    except ValueError as error:
-        raise RecipeError(
-            "Field `activation` must be the name of a Keras activation. "
-            f"Received: activation={recipe.activation}"
-        ) from error
+    check_activation(recipe)
     if "kernel_initializer" in accepted:
         options["kernel_initializer"] = models.torch_uniform()  # as the published results had it
     model = make(num_classes=NUM_CLASSES, input_shape=data.train[0].shape[1:], **options)
@@ -200,23 +202,12 @@ def build_model(recipe, data):
     return model
 
 
-def compile_model(model, recipe, steps, jit_compile):
-    """Give the model its loss, metrics and optimizer for so many updates."""
-    learning_rate, momentum = build_schedules(recipe, steps)
-    model.compile(
-        optimizers.SGD(
-            learning_rate,
-            momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-            coupled=True,
-        ),
-        keras.losses.CategoricalCrossentropy(
-            from_logits=True, label_smoothing=recipe.label_smoothing
-        ),
-        metrics=[
-            keras.metrics.CategoricalAccuracy(name="accuracy"),
-            keras.metrics.TopKCategoricalAccuracy(5, name="top_k_accuracy"),
-        ],
-        jit_compile=jit_compile,
+def build_optimizer(recipe, model, learning_rate, momentum):
+    """SGD; its weight decay is coupled: the gradient of every weight gains decay * weight."""
+    return optimizers.SGD(
+        learning_rate,
+        momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+        coupled=True,
     )

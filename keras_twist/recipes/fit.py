@@ -9,7 +9,7 @@ import keras
 
 from keras_twist import callbacks, plots
 from keras_twist.callbacks.reporting import read_json_lines
-from keras_twist.recipes import checkpoint, cifar, policies, run_folder, runtime
+from keras_twist.recipes import checkpoint, policies, run_folder, runtime, task
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.training_accuracy import WithoutTrainingAccuracy
 
@@ -25,7 +25,7 @@ class Result:
         accuracy: Share of the validation images classified right, one view each, in `[0, 1]`.
         top_k_accuracy: Likewise, among the five likeliest classes.
         loss: Validation loss, with the recipe's label smoothing.
-        validated_on: `"test"` or `"held-out"`.
+        validated_on: `"test"`, `"validation"` or `"held-out"`.
         epochs: Passes over the training set.
         seconds: Training time, without compilation and validation.
         images_per_second: Training images over that time.
@@ -62,7 +62,8 @@ def fit(
 
     Args:
         recipe: A `Recipe`; may be None when resuming, since the run folder holds it.
-        data_dir: Where the data set lies; see `keras_twist.data.load_cifar10`. Defaults to None.
+        data_dir: Where the data set lies; see `keras_twist.data.load_cifar10` and `load_imagewoof`.
+            Defaults to None.
         runs: Folder in which the run's folder is made. Defaults to `"runs"`.
         resume: Folder of a run that was stopped, to go on in. It ends as it would have ended
             uninterrupted; on a CPU, with the same weights to the last bit. Defaults to None.
@@ -90,7 +91,7 @@ def fit(
         recipe or run_folder.read_recipe(resume), data_dir
     )
     policy, jit_compile = recipe.precision, recipe.xla == "on"
-    feed = cifar.training_feed(recipe, data)
+    feed = task.training_feed(recipe, data)
     attached = contextlib.ExitStack()  # Until the training ends: what is compiled now is used then.
     attached.enter_context(feed.attach(model))
     _warm_up(model, feed.dataset(0))
@@ -153,7 +154,7 @@ def prepare(recipe, data_dir=None):
 
     Args:
         recipe: A `Recipe`.
-        data_dir: See `keras_twist.data.load_cifar10`.
+        data_dir: See `fit`.
 
     Returns:
         The recipe with what `auto` stands for on this machine, so that a run can be resumed or
@@ -170,7 +171,7 @@ def prepare(recipe, data_dir=None):
             "Field `feed`: mixup cannot be drawn in a step that XLA compiles; take feed='tf.data' "
             f"or xla='off'. Received: feed={recipe.feed!r}, mixup={recipe.mixup}"
         )
-    data = cifar.load(recipe, data_dir)
+    data = task.of(recipe).load(recipe, data_dir)
     steps_per_epoch = len(data.train[1]) // recipe.batch_size
     if steps_per_epoch == 0:
         raise RecipeError(
@@ -179,14 +180,14 @@ def prepare(recipe, data_dir=None):
         )
     keras.utils.set_random_seed(recipe.seed)
     with runtime.precision_policy(policy):
-        model = cifar.build_model(recipe, data)
-        cifar.compile_model(model, recipe, recipe.epochs * steps_per_epoch, jit_compile)
+        model = task.of(recipe).build_model(recipe, data)
+        task.compile_model(model, recipe, recipe.epochs * steps_per_epoch, jit_compile)
     return recipe, data, model, steps_per_epoch
 
 
 def _train(model, recipe, feed, data, step, steps_per_epoch, used):
     """Epochs from the given step to the end; the first may be the rest of one."""
-    validation = cifar.validation_batches(data)
+    validation = task.validation_batches(recipe, data)
     begun, done = divmod(step, steps_per_epoch)
     parts = [(begun, recipe.epochs, steps_per_epoch)]
     if done:

@@ -5,7 +5,7 @@ import logging
 from pathlib import Path
 
 from keras_twist.callbacks import lr_find
-from keras_twist.recipes import cifar, run_folder, runtime
+from keras_twist.recipes import run_folder, runtime, task
 from keras_twist.recipes.fit import prepare
 from keras_twist.recipes.recipe import RecipeError
 
@@ -22,7 +22,7 @@ def range_test(recipe, *, data_dir=None, runs="runs", **options):
 
     Args:
         recipe: A `Recipe`.
-        data_dir: Where the data set lies; see `keras_twist.data.load_cifar10`. Defaults to None.
+        data_dir: Where the data set lies; see `fit`. Defaults to None.
         runs: Folder in which the folder is made. Defaults to `"runs"`.
         **options: `start`, `end`, `steps`, `mode` and the like, for `lr_find`.
 
@@ -42,7 +42,7 @@ def range_test(recipe, *, data_dir=None, runs="runs", **options):
     recipe, data, model, _ = prepare(recipe, data_dir)
     folder = run_folder.create(runs, f"{recipe.name}-lr_find")
     try:
-        curve = lr_find(model, cifar.training_batches(recipe, data), **options)
+        curve = lr_find(model, task.training_batches(recipe, data), **options)
     except ValueError as error:
         folder.rmdir()
         raise RecipeError(str(error)) from error

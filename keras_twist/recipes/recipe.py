@@ -2,9 +2,8 @@
 
 import dataclasses
 import math
-from typing import Literal, get_args
+from typing import ClassVar, Literal, get_args, get_type_hints
 
-Model = Literal["davidnet", "resnet9", "speednet"]
 Schedule = Literal["linear", "one_cycle", "cyclic", "flat_cosine"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 XLA = Literal["auto", "on", "off"]
@@ -17,39 +16,41 @@ class RecipeError(ValueError):
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """Every setting of a training run.
+    """The settings that every training run has; each task adds its own.
 
-    Fields that are None take the model's own default.
+    Those are `CIFARRecipe` and `WoofRecipe`. Fields that are None take the model's own default.
 
     Raises:
         RecipeError: (a ValueError) if a field is out of its range.
 
     Example:
-        >>> recipe = Recipe(name="mine", epochs=3)
+        >>> recipe = keras_twist.recipes.CIFARRecipe(name="mine", epochs=3)
         >>> dataclasses.replace(recipe, seed=1).seed
         1
     """
 
+    task: ClassVar[str]
+    ranges: ClassVar[dict] = {
+        "epochs": (1, math.inf),
+        "batch_size": (1, math.inf),
+        "learning_rate": (0, math.inf),
+        "start_factor": (0, 1),
+        "end_factor": (0, 1),
+        "cycles": (1, math.inf),
+        "momentum": (0, 1),
+        "low_momentum": (0, 1),
+        "weight_decay": (0, math.inf),
+        "label_smoothing": (0, 0.99),
+        "mixup": (0, math.inf),
+        "holdout": (0, math.inf),
+        "seed": (0, 2**31 - 1),
+    }
+
     name: str
     """Names the run folder."""
 
-    model: Model = "davidnet"
-    """Network; see keras_twist.models."""
-
-    width: int | None = None
-    """Filters of the first convolution; the others grow with it."""
-
     activation: str | None = None
     """Any Keras activation: relu, gelu, mish, celu, ..."""
-
-    dropout: float | None = None
-    """Dropout rate inside the residual pairs of DavidNet."""
-
-    pool_first: bool | None = None
-    """Pool before batch normalisation instead of after the activation (DavidNet)."""
-
-    logit_scale: float | None = None
-    """Constant factor on the logits."""
 
     epochs: int = 24
     """Passes over the training set; the schedule stretches with it."""
@@ -80,31 +81,19 @@ class Recipe:
     """Share of the training before the descent (flat_cosine)."""
 
     momentum: float = 0.9
-    """Momentum of SGD."""
+    """Momentum of SGD, or beta_1 of an optimizer of Adam's kind."""
 
     low_momentum: float | None = None
     """If set, momentum falls to this while the learning rate rises, and comes back (one_cycle)."""
 
-    nesterov: bool = True
-    """Nesterov's form of momentum."""
-
     weight_decay: float = 5e-4
-    """Coupled L2 on all trainable weights: the gradient gains weight_decay * weight."""
+    """Share of a weight that is taken off it per update and unit of the learning rate."""
 
     label_smoothing: float = 0.0
     """Share of each label that is spread over all classes."""
 
-    padding: int = 4
-    """Pixels of reflected border before the random crop; 0 for no crop."""
-
     flip: bool = True
     """Mirror half of the images."""
-
-    cutout: int = 8
-    """Side of the square set to the mean colour in every image; 0 for none."""
-
-    erasing: float = 0.0
-    """Share of the images in which a random rectangle becomes noise."""
 
     mixup: float = 0.0
     """Alpha of mixup; 0 for none. With it there is no accuracy on the training batches: a blended
@@ -131,13 +120,13 @@ class Recipe:
             raise RecipeError(
                 f"Field `name` must be usable as a folder's name. Received: name={self.name!r}"
             )
-        for field, choices in _CHOICES.items():
+        for field, choices in self._choices().items():
             if getattr(self, field) not in choices:
                 raise RecipeError(
                     f"Field `{field}` must be one of {', '.join(choices)}. "
                     f"Received: {field}={getattr(self, field)!r}"
                 )
-        for field, (low, high) in _RANGES.items():
+        for field, (low, high) in self.ranges.items():
             value = getattr(self, field)
             if value is not None and not (math.isfinite(value) and low <= value <= high):
                 upper = "" if math.isinf(high) else f" and at most {high:g}"
@@ -175,32 +164,12 @@ class Recipe:
                 f"start_factor={self.start_factor}, end_factor={self.end_factor}"
             )
 
-
-_CHOICES = {
-    "model": get_args(Model),
-    "schedule": get_args(Schedule),
-    "precision": get_args(Precision),
-    "xla": get_args(XLA),
-    "feed": get_args(Feed),
-}
-_RANGES = {
-    "width": (1, 4096),
-    "dropout": (0, 0.99),
-    "logit_scale": (1e-6, math.inf),
-    "epochs": (1, math.inf),
-    "batch_size": (1, math.inf),
-    "learning_rate": (0, math.inf),
-    "start_factor": (0, 1),
-    "end_factor": (0, 1),
-    "cycles": (1, math.inf),
-    "momentum": (0, 1),
-    "low_momentum": (0, 1),
-    "weight_decay": (0, math.inf),
-    "label_smoothing": (0, 0.99),
-    "padding": (0, 31),
-    "cutout": (0, 32),
-    "erasing": (0, 1),
-    "mixup": (0, math.inf),
-    "holdout": (0, 49_999),
-    "seed": (0, 2**31 - 1),
-}
+    @classmethod
+    def _choices(cls):
+        """Allowed values of the fields that have a list of them."""
+        hints = get_type_hints(cls)
+        return {
+            field.name: get_args(hints[field.name])
+            for field in dataclasses.fields(cls)
+            if get_args(hints[field.name]) and isinstance(get_args(hints[field.name])[0], str)
+        }

@@ -6,7 +6,9 @@ import json
 from pathlib import Path
 
 from keras_twist.files import partial_file
-from keras_twist.recipes.recipe import Recipe, RecipeError
+from keras_twist.recipes.cifar import CIFARRecipe
+from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.woof import WoofRecipe
 
 RECIPE, ENVIRONMENT, METRICS, RESULT = (
     "recipe.json",
@@ -14,6 +16,8 @@ RECIPE, ENVIRONMENT, METRICS, RESULT = (
     "metrics.jsonl",
     "result.json",
 )
+
+_KINDS = {kind.task: kind for kind in (CIFARRecipe, WoofRecipe)}
 
 
 def create(runs, name):
@@ -39,7 +43,7 @@ def write_json(path, value):
 
 def write_recipe(folder, recipe):
     """Write `recipe.json`, from which the run can be repeated."""
-    write_json(Path(folder) / RECIPE, dataclasses.asdict(recipe))
+    write_json(Path(folder) / RECIPE, {"task": recipe.task, **dataclasses.asdict(recipe)})
 
 
 def read_recipe(folder):
@@ -57,11 +61,13 @@ def read_recipe(folder):
         ) from error
     except ValueError as error:
         raise RecipeError(f"{path} is damaged: {error}.") from error
-    known = {field.name: field for field in dataclasses.fields(Recipe)}
-    unknown = sorted(set(values) - set(known)) if isinstance(values, dict) else ["no object"]
+    if not isinstance(values, dict) or values.get("task") not in _KINDS:
+        raise RecipeError(f"{path} names no task of {', '.join(_KINDS)}.")
+    kind = _KINDS[values.pop("task")]
+    unknown = sorted(set(values) - {field.name for field in dataclasses.fields(kind)})
     if unknown:
         raise RecipeError(f"{path} holds what no recipe has: {', '.join(unknown)}.")
     try:
-        return Recipe(**values)
+        return kind(**values)
     except TypeError as error:
         raise RecipeError(f"{path} is damaged: {error}.") from error

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import keras
 
+from keras_twist.recipes.recipe import RecipeError
+
 BFLOAT16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
 PACKAGES = ("keras_twist", "keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy")
 
@@ -59,6 +61,24 @@ def resolve_xla(xla):
         False
     """
     return bool(gpu_capabilities()) if xla == "auto" else xla == "on"
+
+
+def use_gpu(number):
+    """Hide all GPUs but one; on a machine without any, do nothing.
+
+    Args:
+        number: Of the GPU, from 0.
+
+    Raises:
+        RecipeError: if there are GPUs, but not this one.
+    """
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus and not 0 <= number < len(gpus):
+        raise RecipeError(f"--gpu must be below {len(gpus)} here. Received: --gpu {number}")
+    if gpus:
+        tf.config.set_visible_devices(gpus[number], "GPU")
 
 
 def gpu_capabilities():

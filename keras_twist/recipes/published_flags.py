@@ -1,0 +1,75 @@
+"""Command-line flags of the published training scripts, in terms of this package's."""
+
+from keras_twist.recipes.recipe import RecipeError
+
+_YES_NO = {"0": "False", "1": "True"}
+
+# For any recipe.
+COMMON = {
+    "--bs": ("--batch_size", None),
+    "--epoch": ("--epochs", None),
+    "--lr": ("--learning_rate", None),
+    "--mom": ("--momentum", None),
+    "--wd": ("--weight_decay", None),
+}
+
+# For ImageWoof: each flag, what it is here, and what its values are here where they differ.
+WOOF = COMMON | {
+    "--act_fn": ("--activation", {"Mish": "mish", "ReLU": "relu", "Swish": "swish"}),
+    "--ann_start": ("--anneal_start", None),
+    "--arch": ("--model", None),
+    "--eps": ("--epsilon", None),
+    # Half precision where it is fast: on some machines it is not.
+    "--fp16": ("--precision", {"0": "float32", "1": "auto"}),
+    "--opt": ("--optimizer", None),
+    "--pool": ("--pool", {"AvgPool": "avg", "MaxPool": "max", "MaxBlurPool": "max_blur"}),
+    "--run": ("--runs", None),
+    "--sa": ("--self_attention", _YES_NO),
+    "--sched_type": ("--schedule", {"flat_and_anneal": "flat_cosine"}),
+    "--sh": ("--erasing_area", None),
+    "--size": ("--image_size", None),
+    "--sqrmom": ("--beta_2", None),
+    "--sym": ("--symmetric", _YES_NO),
+    "--twist": ("--conv", {"0": "conv", "1": "twist"}),
+    "--woof": ("--dataset", {"0": "imagenette", "1": "imagewoof"}),
+    "--dump": ("--dump", _YES_NO),
+}
+# What means nothing here: notes to oneself, and a variant of RAdam that was off by default.
+_IGNORED = {"--meta": None, "--beta": ("0", "0.", "0.0")}
+
+
+def translate(arguments, flags):
+    """Arguments with the published flags and values replaced by those of this package.
+
+    Args:
+        arguments: List of strings; `--flag value` and `--flag=value` alike.
+        flags: `COMMON` or `WOOF`.
+
+    Returns:
+        List of strings.
+
+    Raises:
+        RecipeError: if a published flag has a value that nothing here corresponds to.
+
+    Example:
+        >>> translate(["--arch", "xresnet50", "--sa=1"], WOOF)
+        ['--model', 'xresnet50', '--self_attention', 'True']
+    """
+    translated, words = [], iter(arguments)
+    for word in words:
+        flag, equals, value = word.partition("=")
+        ignorable = flags is WOOF and flag in _IGNORED
+        if flag not in flags and not ignorable:
+            translated.append(word)
+            continue
+        if not equals:
+            value = next(words, None)
+        if ignorable:
+            if _IGNORED[flag] and value not in _IGNORED[flag]:
+                raise RecipeError(f"{flag} can only be 0 here. Received: {flag} {value}")
+            continue
+        name, values = flags[flag]
+        translated.append(name)
+        if value is not None:
+            translated.append((values or {}).get(value, value))
+    return translated

@@ -1,0 +1,99 @@
+"""What the tasks have in common: their data, their batches, and how a model is compiled.
+
+A task is a module with `load`, `training_options`, `normalization`, `build_model`,
+`build_optimizer` and `EVAL_BATCH_SIZE`: `recipes.cifar` and `recipes.woof`.
+"""
+
+import dataclasses
+import importlib
+
+import keras
+import numpy as np
+
+from keras_twist.data import ResidentFeed, eval_dataset, train_dataset
+from keras_twist.recipes.feed import PipelineFeed
+from keras_twist.recipes.policies import build_schedules
+from keras_twist.recipes.recipe import RecipeError
+
+NAMES = ("cifar", "woof")
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Arrays of a run: what is trained on, and what each epoch is judged by.
+
+    Attributes:
+        train: Images and labels.
+        valid: Likewise.
+        valid_name: `"test"`, `"validation"` or `"held-out"`.
+        aspects: Width over height of the training images before they were stretched, or None.
+    """
+
+    train: tuple[np.ndarray, np.ndarray]
+    valid: tuple[np.ndarray, np.ndarray]
+    valid_name: str
+    aspects: np.ndarray | None = None
+
+
+def of(recipe):
+    """The module of a recipe's task."""
+    return importlib.import_module(f"keras_twist.recipes.{recipe.task}")
+
+
+def training_batches(recipe, data, initial_step=0):
+    """Endless augmented batches from the given step on."""
+    options = of(recipe).training_options(recipe, data)
+    return train_dataset(
+        *data.train, recipe.batch_size, repeat=True, initial_step=initial_step, **options
+    )
+
+
+def training_feed(recipe, data):
+    """The same batches, made where `recipe.feed` says: a `PipelineFeed` or a `ResidentFeed`."""
+    if recipe.feed == "resident":
+        options = of(recipe).training_options(recipe, data)
+        return ResidentFeed(*data.train, recipe.batch_size, **options)
+    return PipelineFeed(lambda step: training_batches(recipe, data, step))
+
+
+def validation_batches(recipe, data):
+    """The validation images once, in order."""
+    task = of(recipe)
+    options = {"transform": (task.normalization(),), "num_classes": task.NUM_CLASSES}
+    return eval_dataset(*data.valid, task.EVAL_BATCH_SIZE, **options)
+
+
+def compile_model(model, recipe, steps, jit_compile):
+    """Give the model its loss, metrics and optimizer for so many updates."""
+    learning_rate, momentum = build_schedules(recipe, steps)
+    model.compile(
+        of(recipe).build_optimizer(recipe, model, learning_rate, momentum),
+        keras.losses.CategoricalCrossentropy(
+            from_logits=True, label_smoothing=recipe.label_smoothing
+        ),
+        metrics=[
+            keras.metrics.CategoricalAccuracy(name="accuracy"),
+            keras.metrics.TopKCategoricalAccuracy(5, name="top_k_accuracy"),
+        ],
+        jit_compile=jit_compile,
+    )
+
+
+def check_activation(recipe):
+    """Raise unless the recipe's activation is one of Keras's, or none."""
+    try:
+        keras.activations.get(recipe.activation)
+    except ValueError as error:
+        raise RecipeError(
+            "Field `activation` must be the name of a Keras activation. "
+            f"Received: activation={recipe.activation}"
+        ) from error
+
+
+def check_holdout(recipe, count):
+    """Raise unless the recipe leaves images to train on."""
+    if recipe.holdout >= count:
+        raise RecipeError(
+            f"Field `holdout` must leave images to train on, of {count}. "
+            f"Received: holdout={recipe.holdout}"
+        )
