@@ -14,6 +14,7 @@ from keras_twist.models.notebook_swap import NOTEBOOK_SWAP
 from keras_twist.models.speednet import PartialIdentity, SpeedNet, whiten
 from keras_twist.models.surgery import replace_convs, wide_3x3
 from keras_twist.models.surgery_report import Replacement, SurgeryReport
+from keras_twist.models.torch_weights import load_torch_state_dict
 from keras_twist.models.xresnet import (
     XResNet18,
     XResNet18Deep,
@@ -72,6 +73,7 @@ __all__ = [
     "XSEResNet34",
     "XSEResNet50",
     "he_normal",
+    "load_torch_state_dict",
     "replace_convs",
     "torch_uniform",
     "whiten",

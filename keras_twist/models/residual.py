@@ -78,7 +78,7 @@ def residual_net(
     for stage, (blocks, width) in enumerate(zip(family.layers, widths, strict=True), start=1):
         for block in range(1, blocks + 1):
             attends = self_attention and stage == len(family.layers) - 3 and block == blocks
-            x = _block(
+            x = residual_block(
                 parts,
                 family,
                 x,
@@ -186,7 +186,7 @@ def depthwise(x, filters, size, kernel_initializer=None, **options):
     )(x)
 
 
-def _block(parts, family, x, width, strides, attention, prefix):
+def residual_block(parts, family, x, width, strides, attention, prefix):
     """Residual block: convolutions, squeeze-and-excitation, attention; plus its shortcut."""
     filters = width * family.expansion
     first, inner = family.inner_widths(width)
