@@ -88,6 +88,8 @@ LAYERS = {
     "SimpleSelfAttention-symmetric": Layer(partial(layers.SimpleSelfAttention, symmetric=True)),
     "MaxBlurPool2D": Layer(layers.MaxBlurPool2D),
     "MaxBlurPool2D-odd": Layer(partial(layers.MaxBlurPool2D, pool_size=3, border="zeros")),
+    "BatchNormAct": Layer(partial(layers.BatchNormAct, "mish", momentum=0.9)),
+    "BatchNormAct-plain": Layer(partial(layers.BatchNormAct, scale=False, center=False)),
     "Bias": Layer(partial(layers.Bias, rate=4.0)),
     "RandomPadCrop": Layer(partial(layers.RandomPadCrop, padding=2, seed=1), draws=TOP_LEFT),
     "RandomFlip": Layer(
@@ -155,13 +157,56 @@ SCHEDULES = {
     "MirroredMomentum": lambda: schedules.MirroredMomentum(schedules.OneCycle(0.4, 22)),
 }
 
+# A scale of 0, also that of attention, would keep the first step from what is in front of it.
+SMALL = {"widths": (4, 4, 4, 4), "stem_filters": (4, 4, 4), "zero_gamma": False}
 MODELS = {
     "DavidNet": Model(partial(models.DavidNet, width=4), (8, 8, 3), (16, 24, 1), 26_620),
     "ResNet9": Model(partial(models.ResNet9, width=4), (8, 8, 3), (16, 24, 1), 26_630),
     "SpeedNet": Model(partial(models.SpeedNet, width=4), (26, 26, 3), (25, 32, 1), 9_184),
+    "XResNet18": Model(partial(models.XResNet18, **SMALL), (16, 16, 3), (18, 17, 1), 3_054),
+    "XSEResNeXt18": Model(
+        partial(
+            models.XSEResNeXt18,
+            **(SMALL | {"widths": (32, 32, 32, 32), "stem_filters": (4, 4, 32)}),
+        ),
+        (16, 16, 3),
+        (18, 17, 1),
+        161_446,
+    ),
+    "MXResNet18": Model(
+        partial(models.MXResNet18, conv="twist", **(SMALL | {"widths": (36, 4, 4, 4)})),
+        (16, 16, 3),
+        (18, 17, 1),
+        57_438,
+    ),
+    "DepthwiseXResNet": Model(
+        partial(
+            models.DepthwiseXResNet,
+            blocks=(1, 1, 1, 1),
+            multiplier=2,
+            self_attention=False,
+            **SMALL,
+        ),
+        (20, 20, 3),
+        (18, 19, 1),
+        1_960,
+    ),
 }
 
-INITIALIZERS = {"PartialIdentity": models.PartialIdentity, "torch_uniform": models.torch_uniform}
+INITIALIZERS = {
+    "PartialIdentity": models.PartialIdentity,
+    "torch_uniform": models.torch_uniform,
+    "he_normal": models.he_normal,
+}
+# The same function made these as made the rows; tests/models/test_xresnet.py counts them all.
+OTHER_DEPTHS = (
+    *(f"MXResNet{depth}" for depth in (34, 50, 101, 152)),
+    *(f"XResNet{depth}" for depth in (34, 50, 101, 152)),
+    *(f"XResNeXt{depth}" for depth in (18, 34, 50)),
+    *(f"XSEResNet{depth}" for depth in (18, 34, 50)),
+    *(f"XSEResNeXt{depth}" for depth in (34, 50)),
+    *(f"{family}{depth}Deep" for family in ("XResNet", "XSEResNeXt") for depth in (18, 34, 50)),
+)
 
 # Each takes a folder to write to. The policies give every update the rate 0.01.
 CALLBACKS = {
@@ -227,7 +272,15 @@ PUBLIC = {
     schedules: (SCHEDULES, ()),
     models: (
         MODELS | INITIALIZERS,
-        ("Replacement", "SurgeryReport", "replace_convs", "whiten", "wide_3x3"),
+        (
+            "Replacement",
+            "SurgeryReport",
+            "load_torch_state_dict",
+            "replace_convs",
+            "whiten",
+            "wide_3x3",
+            *OTHER_DEPTHS,
+        ),
     ),
     callbacks: (CALLBACKS, ("LRCurve", "lr_find")),
     ops: (OPS, ()),

@@ -1,0 +1,138 @@
+"""BatchNormAct computes what Keras's two layers compute, compiled or not, and says when it is."""
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import keras_twist.layers.batch_norm_act as module
+from keras_twist.layers import BatchNormAct, Mish
+
+from ..tools import to_numpy
+
+tensorflow_only = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the other backends need no compiled pieces"
+)
+OPTIONS = {"momentum": 0.9, "epsilon": 1e-5}
+ACTIVATIONS = {
+    "mish": Mish,
+    "relu": keras.layers.ReLU,
+    "gelu": lambda: keras.layers.Activation("gelu"),
+    None: lambda: keras.layers.Activation("linear"),
+}
+
+
+def images(*shape, mean=0.5, seed=0):
+    return np.random.default_rng(seed).normal(mean, 2.0, shape).astype("float32")
+
+
+def both(activation, shape, **options):
+    """Ours, and Keras's two layers, with the same weights."""
+    ours = BatchNormAct(activation, **OPTIONS, **options)
+    norm, act = keras.layers.BatchNormalization(**OPTIONS, **options), ACTIVATIONS[activation]()
+    for layer in (ours, norm):
+        layer.build(shape)
+        rng = np.random.default_rng(1)
+        for weight in layer.weights:
+            weight.assign(rng.uniform(0.5, 1.5, weight.shape))
+    return ours, norm, lambda x, training: act(norm(x, training=training))
+
+
+@pytest.fixture
+def pieces(monkeypatch):
+    """List that grows by a shape for each normalisation that is compiled by itself."""
+    taken, run = [], module.batch_norm_act
+
+    def spy(x, *arguments):
+        taken.append(tuple(x.shape))
+        return run(x, *arguments)
+
+    monkeypatch.setattr(module, "batch_norm_act", spy)
+    return taken
+
+
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+@pytest.mark.parametrize("training", [True, False])
+def test_equals_two_layers_of_keras(activation, training):
+    x = images(4, 5, 6, 3)
+    ours, norm, expected = both(activation, x.shape)
+    np.testing.assert_allclose(
+        to_numpy(ours(x, training=training)), to_numpy(expected(x, training)), 1e-6, 1e-6
+    )
+    for found, wanted in zip(ours.weights, norm.weights, strict=True):
+        np.testing.assert_array_equal(to_numpy(found.value), to_numpy(wanted.value))
+
+
+@tensorflow_only
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16", "mixed_float16", "float64"])
+@pytest.mark.parametrize("activation", ACTIVATIONS)
+def test_a_compiled_piece_gives_the_same_step(activation, policy, pieces):
+    import tensorflow as tf
+
+    keras.config.set_dtype_policy(policy)
+    dtype = policy.removeprefix("mixed_")
+    x = tf.cast(images(8, 6, 5, 16), dtype)
+    upstream = tf.cast(images(8, 6, 5, 16, mean=0.0, seed=2), dtype)
+    ours, norm, two_layers = both(activation, x.shape)
+
+    def gradients(x, call, layer):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = call(x, training=True)
+        weights = [weight.value for weight in layer.trainable_weights]
+        return [y, *tape.gradient(y, [x, *weights], upstream)]
+
+    found = tf.function(lambda x: gradients(x, ours, ours), autograph=False)(x)
+    assert pieces == [(8, 6, 5, 16)]
+    expected = gradients(x, two_layers, norm)
+    tolerance = {"float16": 4e-3, "bfloat16": 3e-2}.get(dtype, 1e-5)
+    for ours_, keras_ in zip(found, expected, strict=True):
+        keras_ = to_numpy(keras_)
+        np.testing.assert_allclose(to_numpy(ours_), keras_, 0, tolerance * np.abs(keras_).max())
+    for new, wanted in zip(ours.non_trainable_weights, norm.non_trainable_weights, strict=True):
+        np.testing.assert_allclose(to_numpy(new.value), to_numpy(wanted.value), 1e-4)
+
+
+@tensorflow_only
+def test_digits_survive_a_mean_far_from_zero():
+    """E[x^2] - E[x]^2 in float32 would leave nothing of a variance of 1 beside a mean of 10,000."""
+    import tensorflow as tf
+
+    x = images(8, 16, 16, 4, mean=10_000.0)
+    layer = BatchNormAct(momentum=0.0)
+    layer.build(x.shape)
+    layer.moving_mean.assign([9_999.0] * 4)
+    tf.function(lambda x: layer(x, training=True), autograph=False)(x)
+    exact = x.astype("float64")
+    np.testing.assert_allclose(to_numpy(layer.moving_variance.value), exact.var((0, 1, 2)), 1e-4)
+    np.testing.assert_allclose(to_numpy(layer.moving_mean.value), exact.mean((0, 1, 2)), 1e-6)
+
+
+@tensorflow_only
+@pytest.mark.parametrize(
+    "why", ["eager", "xla", "inference", "frozen", "any size", "other axis", "masked"]
+)
+def test_elsewhere_keras_computes_it(why, pieces):
+    import tensorflow as tf
+
+    x = tf.constant(images(2, 4, 4, 3))
+    layer = BatchNormAct("relu", axis=1 if why == "other axis" else -1)
+    layer.build(x.shape)
+    layer.trainable = why != "frozen"
+    mask = ops.ones((2, 4, 4), "bool") if why == "masked" else None
+
+    def call(x):
+        return layer(x, training=why != "inference", mask=mask)
+
+    if why == "eager":
+        call(x)
+    elif why == "any size":
+        tf.function(call, input_signature=[tf.TensorSpec((None, None, None, 3))])(x)
+    else:
+        tf.function(call, jit_compile=why == "xla", autograph=False)(x)
+    assert pieces == []
+
+
+def test_an_unknown_activation_is_named():
+    with pytest.raises(ValueError, match="swosh"):
+        BatchNormAct("swosh")
