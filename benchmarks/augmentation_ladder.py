@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
 
-from keras_twist.recipes import CIFAR_RECIPES, cifar
+from keras_twist.recipes import CIFAR_RECIPES, task
 from keras_twist.recipes.fit import prepare
 from keras_twist.recipes.runtime import describe_environment
 
@@ -73,10 +73,10 @@ def train(recipe):
     data = dataclasses.replace(data, train=(x[:IMAGES], y[:IMAGES]))
     steps = IMAGES // recipe.batch_size
     # Anew, so that the schedule ends with these images and not with the whole training set.
-    cifar.compile_model(model, recipe, recipe.epochs * steps, recipe.xla == "on")
+    task.compile_model(model, recipe, recipe.epochs * steps, recipe.xla == "on")
     start = time.perf_counter()
     history = model.fit(
-        cifar.training_batches(recipe, data),
+        task.training_batches(recipe, data),
         epochs=recipe.epochs,
         steps_per_epoch=steps,
         shuffle=False,
@@ -84,7 +84,7 @@ def train(recipe):
     )
     seconds = time.perf_counter() - start
     held_out, training = (
-        model.evaluate(cifar.validation_batches(part), verbose=0, return_dict=True)
+        model.evaluate(task.validation_batches(recipe, part), verbose=0, return_dict=True)
         for part in (data, dataclasses.replace(data, valid=data.train))
     )
     return {

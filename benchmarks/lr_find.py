@@ -24,7 +24,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import keras
 
 from keras_twist.callbacks import LRCurve, lr_find
-from keras_twist.recipes import CIFAR_RECIPES, cifar
+from keras_twist.recipes import CIFAR_RECIPES, task
 from keras_twist.recipes.fit import prepare
 from keras_twist.recipes.runtime import describe_environment
 
@@ -62,7 +62,7 @@ def find():
     """Record of the range test: the curve, and the seconds that it took, tracing included."""
     load = os.getloadavg()
     recipe, data, model, _ = prepare(recipe_with(SEEDS[0]))
-    batches = cifar.training_batches(recipe, data)
+    batches = task.training_batches(recipe, data)
     start = time.perf_counter()
     curve = lr_find(model, batches, steps=STEPS)
     seconds = time.perf_counter() - start
@@ -88,8 +88,8 @@ def train(rate, seed):
     x, y = data.train
     part = dataclasses.replace(data, train=(x[:IMAGES], y[:IMAGES]))
     steps = IMAGES // BATCH_SIZE
-    model.fit(cifar.training_batches(recipe, part), steps_per_epoch=steps, shuffle=False, verbose=0)
-    found = model.evaluate(cifar.validation_batches(data), verbose=0, return_dict=True)
+    model.fit(task.training_batches(recipe, part), steps_per_epoch=steps, shuffle=False, verbose=0)
+    found = model.evaluate(task.validation_batches(recipe, data), verbose=0, return_dict=True)
     return {"loss": found["loss"], "accuracy": found["accuracy"]}
 
 

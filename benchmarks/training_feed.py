@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
 
-from keras_twist.recipes import CIFAR_RECIPES, cifar, runtime
+from keras_twist.recipes import CIFAR_RECIPES, cifar, runtime, task
 
 RESULT = Path(__file__).parent / "results" / "training_feed.json"
 STEPS = 15
@@ -36,7 +36,7 @@ def main():
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (20_000, 32, 32, 3)).astype("uint8")
     labels = rng.integers(0, 10, len(pixels))
-    data = cifar.Data((pixels, labels), (pixels, labels), "test")
+    data = task.Data((pixels, labels), (pixels, labels), "test")
     jit_compile = runtime.resolve_xla("auto")
     result = {"what": __doc__.splitlines()[0], "rounds": ROUNDS, "steps": STEPS, "cases": {}}
     for case, erasing in (("crop, flip, cutout", 0.0), ("crop, flip, erasing, cutout", 0.5)):
@@ -45,8 +45,8 @@ def main():
         for name in FEEDS:
             recipe = dataclasses.replace(RECIPE, feed=name, erasing=erasing)
             model = cifar.build_model(recipe, data)
-            cifar.compile_model(model, recipe, 10_000, jit_compile)
-            feed = cifar.training_feed(recipe, data)
+            task.compile_model(model, recipe, 10_000, jit_compile)
+            feed = task.training_feed(recipe, data)
             attached.enter_context(feed.attach(model))
             starts[name] = model, feed
         for number in range(ROUNDS + 1):

@@ -50,3 +50,21 @@ def tiny_tree(tiny_images, tmp_path_factory):
         for number, (array, label) in enumerate(zip(pixels, labels, strict=True)):
             image.fromarray(array).save(root / split / CLASSES[label] / f"{number:03}.png")
     return root
+
+
+@pytest.fixture(scope="session")
+def tiny_woof(tmp_path_factory):
+    """A folder in the form of ImageWoof: its ten classes, 8 and 4 small pictures of each."""
+    image = pytest.importorskip("PIL.Image", reason="Pillow writes the PNG files")
+    from keras_twist.data import IMAGEWOOF_CLASSES
+
+    root, rng = tmp_path_factory.mktemp("tiny_woof") / "imagewoof2-160", np.random.default_rng(0)
+    for split, count in (("train", 8), ("val", 4)):
+        for label, name in enumerate(IMAGEWOOF_CLASSES):
+            (root / split / name).mkdir(parents=True)
+            for number in range(count):
+                pixels = rng.integers(0, 60, (40 + number, 52, 3))
+                pixels[..., label % 3] += 18 * label
+                path = root / split / name / f"{number}.png"
+                image.fromarray(pixels.astype("uint8")).save(path)
+    return root

@@ -15,9 +15,9 @@ class BatchNormAct(keras.layers.BatchNormalization):
     """Batch normalisation, then an activation.
 
     It computes what `keras.layers.BatchNormalization` and an activation layer compute, and has the
-    former's weights. While training on a CPU without XLA, TensorFlow would take some thirty passes
-    over the images for that, in float32 whatever their dtype; here XLA compiles these two layers
-    alone, to four passes. Everywhere else Keras's own code runs.
+    former's weights. While training on a CPU without XLA, TensorFlow would make pass after pass
+    over the images for that, in float32 whatever their dtype; here XLA compiles these two alone, to
+    four passes. Everywhere else Keras's own code runs.
 
     Args:
         activation: name or function of the activation, or None for none. Defaults to `None`.
@@ -55,11 +55,10 @@ class BatchNormAct(keras.layers.BatchNormalization):
         return self.activation(super().call(inputs, training=training, mask=mask))
 
     def _fuses(self, inputs, training, mask):
-        plain = not (self.renorm or self.synchronized) if hasattr(self, "renorm") else True
+        # Batch renormalisation is newer than the oldest Keras that this package supports.
+        plain = mask is None and not (self.synchronized or getattr(self, "renorm", False))
         last = self.axis in (-1, len(inputs.shape) - 1)
-        return (bool(training) and self.trainable and mask is None and plain and last) and fusible(
-            inputs
-        )
+        return bool(training) and self.trainable and plain and last and fusible(inputs)
 
     def _fused(self, inputs):
         moving_mean, moving_variance = (

@@ -223,7 +223,7 @@ def residual_block(parts, family, x, width, strides, attention, prefix):
 def _squeeze_and_excite(x, divisor, activation, prefix):
     """Scale every channel by a number that all channels' averages decide."""
     channels, name = x.shape[-1], f"{prefix}_se"
-    hidden = math.ceil(channels // divisor / 8) * 8
+    hidden = max(math.ceil(channels // divisor / 8), 1) * 8
     options = {"kernel_initializer": he_normal()}
     scale = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
     scale = layers.Conv2D(hidden, 1, name=f"{name}_conv1", **options)(scale)

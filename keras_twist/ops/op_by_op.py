@@ -8,10 +8,14 @@ The one module of `ops` that knows TensorFlow, and only when it is called.
 """
 
 import functools
+import math
 
 import keras
 
 __all__ = ["compiled", "fusible", "pull_back", "runs_op_by_op"]
+
+# A tensor of so many numbers stays in the cache between two operations.
+SMALLEST = 2**18
 
 
 def runs_op_by_op(tensor):
@@ -36,10 +40,13 @@ def runs_op_by_op(tensor):
 def fusible(tensor):
     """Returns whether pieces that use `tensor` are worth compiling.
 
-    They are in the graph of a step on a CPU, for images of one size: eager code would compile for
-    ever new shapes, and the kernels of a GPU need no help.
+    They are in the graph of a step on a CPU, for images of one size, and of so many pixels that
+    passes over the memory cost more than the seconds that each compilation takes: eager code would
+    compile for ever new shapes, and the kernels of a GPU need no help.
     """
     if getattr(tensor, "graph", None) is None or None in tensor.shape[1:]:
+        return False
+    if None not in tensor.shape and math.prod(tensor.shape) < SMALLEST:
         return False
     if not runs_op_by_op(tensor):
         return False

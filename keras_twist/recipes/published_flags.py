@@ -32,7 +32,8 @@ WOOF = COMMON | {
     "--sym": ("--symmetric", _YES_NO),
     "--twist": ("--conv", {"0": "conv", "1": "twist"}),
     "--woof": ("--dataset", {"0": "imagenette", "1": "imagewoof"}),
-    "--dump": ("--dump", _YES_NO),
+    # Without a value here: there or not there.
+    "--dump": ("--dump", {"0": None, "1": ""}),
 }
 # What means nothing here: notes to oneself, and a variant of RAdam that was off by default.
 _IGNORED = {"--meta": None, "--beta": ("0", "0.", "0.0")}
@@ -55,21 +56,22 @@ def translate(arguments, flags):
         >>> translate(["--arch", "xresnet50", "--sa=1"], WOOF)
         ['--model', 'xresnet50', '--self_attention', 'True']
     """
-    translated, words = [], iter(arguments)
-    for word in words:
+    translated, words = [], list(arguments)
+    while words:
+        word = words.pop(0)
         flag, equals, value = word.partition("=")
         ignorable = flags is WOOF and flag in _IGNORED
         if flag not in flags and not ignorable:
             translated.append(word)
             continue
         if not equals:
-            value = next(words, None)
+            value = "" if not words or words[0].startswith("--") else words.pop(0)
         if ignorable:
             if _IGNORED[flag] and value not in _IGNORED[flag]:
                 raise RecipeError(f"{flag} can only be 0 here. Received: {flag} {value}")
             continue
         name, values = flags[flag]
-        translated.append(name)
+        value = (values or {}).get(value, value)
         if value is not None:
-            translated.append((values or {}).get(value, value))
+            translated += [name, value] if value else [name]
     return translated

@@ -61,7 +61,8 @@ def read_recipe(folder):
         ) from error
     except ValueError as error:
         raise RecipeError(f"{path} is damaged: {error}.") from error
-    if not isinstance(values, dict) or values.get("task") not in _KINDS:
+    name = values.get("task") if isinstance(values, dict) else None
+    if not isinstance(name, str) or name not in _KINDS:
         raise RecipeError(f"{path} names no task of {', '.join(_KINDS)}.")
     kind = _KINDS[values.pop("task")]
     unknown = sorted(set(values) - {field.name for field in dataclasses.fields(kind)})

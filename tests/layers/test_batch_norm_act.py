@@ -7,6 +7,7 @@ from keras import ops
 
 import keras_twist.layers.batch_norm_act as module
 from keras_twist.layers import BatchNormAct, Mish
+from keras_twist.ops import op_by_op
 
 from ..tools import to_numpy
 
@@ -40,7 +41,8 @@ def both(activation, shape, **options):
 
 @pytest.fixture
 def pieces(monkeypatch):
-    """List that grows by a shape for each normalisation that is compiled by itself."""
+    """List that grows by a shape for each normalisation that is compiled by itself, even small."""
+    monkeypatch.setattr(op_by_op, "SMALLEST", 0)
     taken, run = [], module.batch_norm_act
 
     def spy(x, *arguments):
@@ -94,7 +96,7 @@ def test_a_compiled_piece_gives_the_same_step(activation, policy, pieces):
 
 
 @tensorflow_only
-def test_digits_survive_a_mean_far_from_zero():
+def test_digits_survive_a_mean_far_from_zero(pieces):
     """E[x^2] - E[x]^2 in float32 would leave nothing of a variance of 1 beside a mean of 10,000."""
     import tensorflow as tf
 
@@ -106,14 +108,19 @@ def test_digits_survive_a_mean_far_from_zero():
     exact = x.astype("float64")
     np.testing.assert_allclose(to_numpy(layer.moving_variance.value), exact.var((0, 1, 2)), 1e-4)
     np.testing.assert_allclose(to_numpy(layer.moving_mean.value), exact.mean((0, 1, 2)), 1e-6)
+    assert pieces
 
 
 @tensorflow_only
 @pytest.mark.parametrize(
-    "why", ["eager", "xla", "inference", "frozen", "any size", "other axis", "masked"]
+    "why", ["eager", "xla", "inference", "frozen", "any size", "other axis", "masked", "small"]
 )
-def test_elsewhere_keras_computes_it(why, pieces):
+def test_elsewhere_keras_computes_it(why, pieces, monkeypatch):
     import tensorflow as tf
+
+    if why == "small":
+        monkeypatch.undo()
+        monkeypatch.setattr(module, "batch_norm_act", pieces.append)
 
     x = tf.constant(images(2, 4, 4, 3))
     layer = BatchNormAct("relu", axis=1 if why == "other axis" else -1)

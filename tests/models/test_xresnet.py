@@ -26,7 +26,7 @@ FASTAI = {
     "XSEResNeXt50Deep": (30_680_986, 31_729_563),
 }
 # Depth: plain; conv_twist, every 3x3 convolution by its later form; the earlier TwistLayer where
-# there are more than 32 filters, as published; conv_twist with one kernel of 4 values for Kx and Ky.
+# there are more than 32 filters, as published; conv_twist with one kernel of 4 values for both.
 MXRESNET = {
     18: (11_228_586, 33_319_850, 33_322_026, 16_143_978),
     34: (21_336_746, 63_636_906, 63_642_794, 30_748_778),

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_twist.recipes import CIFAR_RECIPES, Recipe, RecipeError, cifar, policies
+from keras_twist.recipes import CIFAR_RECIPES, CIFARRecipe, RecipeError, cifar, policies, task
 
 
 def test_every_recipe_is_explained():
@@ -17,14 +17,14 @@ def test_every_recipe_is_explained():
 def test_holdout_keeps_the_test_set_away(monkeypatch, tiny_images):
     monkeypatch.setattr(cifar, "load_cifar10", lambda data_dir: tiny_images)
     (x, y), (x_test, _) = tiny_images
-    whole = cifar.load(Recipe(name="test"))
+    whole = cifar.load(CIFARRecipe(name="test"))
     assert whole.valid_name == "test" and whole.valid[0] is x_test
-    held = cifar.load(Recipe(name="test", holdout=50))
+    held = cifar.load(CIFARRecipe(name="test", holdout=50))
     assert held.valid_name == "held-out"
     np.testing.assert_array_equal(held.valid[0], x[250:])
     np.testing.assert_array_equal(held.train[1], y[:250])
     with pytest.raises(RecipeError, match="`holdout`"):
-        cifar.load(Recipe(name="test", holdout=300))
+        cifar.load(CIFARRecipe(name="test", holdout=300))
 
 
 @pytest.mark.parametrize("name", CIFAR_RECIPES)
@@ -32,32 +32,32 @@ def test_every_recipe_learns(name, tiny_images):
     recipe = dataclasses.replace(
         CIFAR_RECIPES[name], width=4, batch_size=50, learning_rate=0.05, precision="float32"
     )
-    data = cifar.Data(*tiny_images, "test")
+    data = task.Data(*tiny_images, "test")
     model = cifar.build_model(recipe, data)
-    cifar.compile_model(model, recipe, 36, jit_compile=False)
-    batches = cifar.training_batches(recipe, data)
+    task.compile_model(model, recipe, 36, jit_compile=False)
+    batches = task.training_batches(recipe, data)
     history = model.fit(batches, steps_per_epoch=6, epochs=6, shuffle=False, verbose=0)
     losses = history.history["loss"]
     assert losses[-1] < 0.95 * losses[0]
-    images, labels = next(iter(cifar.validation_batches(data)))
+    images, labels = next(iter(task.validation_batches(recipe, data)))
     assert images.shape == (100, 32, 32, 3) and labels.shape == (100, 10)
 
 
 def test_options_reach_the_model_or_are_refused(tiny_images):
-    data = cifar.Data(*tiny_images, "test")
-    recipe = Recipe(name="test", width=4, activation="mish", pool_first=True)
+    data = task.Data(*tiny_images, "test")
+    recipe = CIFARRecipe(name="test", width=4, activation="mish", pool_first=True)
     assert "act1" in [layer.name for layer in cifar.build_model(recipe, data).layers]
     with pytest.raises(RecipeError, match="`dropout` means nothing to the model 'speednet'"):
-        cifar.build_model(Recipe(name="test", model="speednet", dropout=0.1), data)
+        cifar.build_model(CIFARRecipe(name="test", model="speednet", dropout=0.1), data)
     with pytest.raises(RecipeError, match="`activation`.*Received: activation=swosh"):
-        cifar.build_model(Recipe(name="test", activation="swosh"), data)
+        cifar.build_model(CIFARRecipe(name="test", activation="swosh"), data)
 
 
 def test_weight_decay_is_coupled_and_covers_everything(tiny_images):
     """One step with a zero learning signal moves each weight by rate * decay * (1 + momentum)."""
-    recipe = Recipe(name="test", width=4, weight_decay=0.1, epochs=1)
-    model = cifar.build_model(recipe, cifar.Data(*tiny_images, "test"))
-    cifar.compile_model(model, recipe, 10, jit_compile=False)
+    recipe = CIFARRecipe(name="test", width=4, weight_decay=0.1, epochs=1)
+    model = cifar.build_model(recipe, task.Data(*tiny_images, "test"))
+    task.compile_model(model, recipe, 10, jit_compile=False)
     before = [ops.convert_to_numpy(weight).copy() for weight in model.trainable_weights]
     zeros = [ops.zeros_like(weight) for weight in model.trainable_weights]
     model.optimizer.apply(zeros, model.trainable_weights)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from keras_twist.recipes import CIFAR_RECIPES, Recipe
+from keras_twist.recipes import CIFAR_RECIPES, CIFARRecipe
 from keras_twist.recipes.policies import build_schedules
 
 
@@ -47,6 +47,6 @@ def test_the_assignment_ends_at_its_lowest_rate():
 
 
 def test_flat_cosine_stays_up_and_comes_down():
-    recipe = Recipe(name="test", schedule="flat_cosine", learning_rate=0.4, end_factor=0.01)
+    recipe = CIFARRecipe(name="test", schedule="flat_cosine", learning_rate=0.4, end_factor=0.01)
     rates = curve(build_schedules(recipe, 100)[0], 101)
     np.testing.assert_allclose(rates[[0, 72, 86, 100]], [0.4, 0.4, 0.202, 0.004], rtol=1e-5)

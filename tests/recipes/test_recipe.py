@@ -5,7 +5,14 @@ import json
 
 import pytest
 
-from keras_twist.recipes import CIFAR_RECIPES, Recipe, RecipeError, run_folder
+from keras_twist.recipes import (
+    CIFAR_RECIPES,
+    WOOF_RECIPES,
+    CIFARRecipe,
+    RecipeError,
+    WoofRecipe,
+    run_folder,
+)
 
 
 @pytest.mark.parametrize(
@@ -31,15 +38,35 @@ from keras_twist.recipes import CIFAR_RECIPES, Recipe, RecipeError, run_folder
 )
 def test_bad_fields_are_named(fields, message):
     with pytest.raises(RecipeError, match=message) as caught:
-        Recipe(**{"name": "test", **fields})
+        CIFARRecipe(**{"name": "test", **fields})
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("name", CIFAR_RECIPES)
-def test_survives_its_file(name, tmp_path):
-    run_folder.write_recipe(tmp_path, CIFAR_RECIPES[name])
-    assert run_folder.read_recipe(tmp_path) == CIFAR_RECIPES[name]
-    assert CIFAR_RECIPES[name].name == name
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"model": "davidnet"}, "`model` must be one of mxresnet18, "),
+        ({"optimizer": "sophia"}, "`optimizer` must be one of ranger, adam, "),
+        ({"image_size": 16}, "`image_size` must be at least 32"),
+        ({"stem_strides": 3}, "`stem_strides`"),
+        ({"momentum": 1.0}, "must be below 1"),
+        ({"epsilon": 0.0}, "`epsilon`"),
+        ({"low_momentum": 0.8, "schedule": "one_cycle"}, "`low_momentum` needs optimizer='sgd'"),
+    ],
+)
+def test_bad_fields_of_woof_are_named(fields, message):
+    one_cycle = {"start_factor": 0.1, "end_factor": 0.1}
+    with pytest.raises(RecipeError, match=message) as caught:
+        WoofRecipe(**{"name": "test", **one_cycle, **fields})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("recipes", [CIFAR_RECIPES, WOOF_RECIPES], ids=["cifar", "woof"])
+def test_survives_its_file(recipes, tmp_path):
+    for name, recipe in recipes.items():
+        run_folder.write_recipe(tmp_path, recipe)
+        assert run_folder.read_recipe(tmp_path) == recipe
+        assert recipe.name == name
 
 
 @pytest.mark.parametrize(
@@ -47,12 +74,15 @@ def test_survives_its_file(name, tmp_path):
     [
         (None, "not the folder of a run"),
         ("{", "damaged"),
-        ("[]", "no recipe has"),
-        ('{"name": "x", "danger": 1}', "danger"),
-        ("{}", "damaged"),
-        ('{"name": "x", "epochs": "three"}', "damaged"),
-        ('{"name": "x", "epochs": 0}', "`epochs`"),
-        ('{"name": "x", "model": ["davidnet"]}', "`model`"),
+        ("[]", "names no task of cifar, woof"),
+        ('{"name": "x"}', "names no task"),
+        ('{"task": ["cifar"], "name": "x"}', "names no task"),
+        ('{"task": "cifar", "name": "x", "danger": 1}', "danger"),
+        ('{"task": "cifar", "name": "x", "image_size": 128}', "image_size"),
+        ('{"task": "cifar"}', "damaged"),
+        ('{"task": "cifar", "name": "x", "epochs": "three"}', "damaged"),
+        ('{"task": "woof", "name": "x", "epochs": 0}', "`epochs`"),
+        ('{"task": "cifar", "name": "x", "model": ["davidnet"]}', "`model`"),
     ],
 )
 def test_a_folder_that_is_not_a_runs_is_refused(content, message, tmp_path):
@@ -74,4 +104,4 @@ def test_run_folders_never_collide(tmp_path):
 def test_json_is_readable(tmp_path):
     run_folder.write_recipe(tmp_path, CIFAR_RECIPES["quick"])
     values = json.loads((tmp_path / "recipe.json").read_text())
-    assert values == dataclasses.asdict(CIFAR_RECIPES["quick"])
+    assert values == {"task": "cifar", **dataclasses.asdict(CIFAR_RECIPES["quick"])}

@@ -5,20 +5,23 @@ import os
 import signal
 import subprocess
 import sys
-import time
-from pathlib import Path
+from functools import partial
 
 import keras
 import numpy as np
 import pytest
 
-from keras_twist.recipes import cifar
+from keras_twist import recipes
+from keras_twist.recipes import task
+
+from . import tools
+from .tools import metrics, run_folder, state, wait_for
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the scripts feed by tf.data"
 )
 
-ROOT = Path(__file__).parents[2]
+SCRIPT = "train_cifar.py"
 # Dropout and mixup, since their random states are the ones that resuming forgets.
 RECIPE = (
     "assignment --width 4 --epochs 3 --batch_size 4 --erasing 0.5 --mixup 0.2 --precision float32"
@@ -26,37 +29,7 @@ RECIPE = (
 STEPS_PER_EPOCH = 300 // 4
 
 
-def command(*arguments):
-    return [sys.executable, str(ROOT / "train_cifar.py"), *map(str, arguments)]
-
-
-def start(folder, *arguments):
-    return subprocess.Popen(
-        command(*arguments), cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
-
-
-def run(folder, *arguments):
-    process = start(folder, *arguments)
-    out, err = process.communicate(timeout=240)
-    return process.returncode, out, err
-
-
-def run_folder(folder):
-    (found,) = (folder / "runs").iterdir()
-    return found
-
-
-def state(folder):
-    """All variables of the last checkpoint: weights, moments, statistics, seeds, metrics."""
-    with np.load(folder / "checkpoint.npz") as file:
-        header = json.loads(file["header"].tobytes())
-        return header["progress"]["step"], [file[f"v{n}"] for n in range(len(header["variables"]))]
-
-
-def metrics(folder, *names):
-    lines = (folder / "metrics.jsonl").read_text().splitlines()
-    return [[json.loads(line)[name] for name in names] for line in lines]
+start, run = partial(tools.start, SCRIPT), partial(tools.run, SCRIPT)
 
 
 @pytest.fixture(scope="module")
@@ -89,9 +62,9 @@ def test_writes_its_run_folder_and_reports_on_the_last_line(finished):
 def test_the_model_it_leaves_is_the_one_it_measured(finished, tiny_images):
     folder, _, _ = finished
     model = keras.saving.load_model(folder / "model.keras")
-    found = model.evaluate(
-        cifar.validation_batches(cifar.Data(*tiny_images, "test")), verbose=0, return_dict=True
-    )
+    recipe = recipes.run_folder.read_recipe(folder)
+    batches = task.validation_batches(recipe, task.Data(*tiny_images, "test"))
+    found = model.evaluate(batches, verbose=0, return_dict=True)
     result = json.loads((folder / "result.json").read_text())
     assert found["accuracy"] == pytest.approx(result["accuracy"], abs=1e-6)
 
@@ -104,14 +77,6 @@ def assert_same_end(folder, finished):
         np.testing.assert_array_equal(value, other)
     names = "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"
     assert metrics(folder, *names) == metrics(finished[0], *names)
-
-
-def wait_for(condition, process, seconds=120):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert process.poll() is None, process.communicate()
-        assert time.monotonic() < end, "nothing happened"
-        time.sleep(0.01)
 
 
 def test_killed_in_mid_epoch_and_resumed_ends_the_same(finished, tiny_tree, tmp_path):
@@ -173,7 +138,7 @@ def test_resuming_a_finished_run_reports_it_again(finished, tiny_tree, tmp_path)
     [
         (["quik"], "unknown recipe 'quik'"),
         (["--data_dir", "missing"], "missing"),
-        (["--runs", "file/runs", "--batch_size", "50"], "file"),
+        (["--runs_dir", "file/runs", "--batch_size", "50"], "file"),
     ],
     ids=["recipe", "data", "runs"],
 )
@@ -199,7 +164,7 @@ def test_a_full_disk_gets_one_line(tiny_tree, tmp_path):
     if mounted.returncode:
         pytest.skip("mounting is not allowed here")
     try:
-        code, _, err = run(tmp_path, *RECIPE, "--data_dir", tiny_tree, "--runs", small)
+        code, _, err = run(tmp_path, *RECIPE, "--data_dir", tiny_tree, "--runs_dir", small)
     finally:
         subprocess.run(["umount", small], check=True)
     assert code == 2

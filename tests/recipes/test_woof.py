@@ -1,0 +1,126 @@
+"""How a recipe of ImageWoof becomes data, a model and an optimizer."""
+
+import dataclasses
+import itertools
+
+import keras
+import numpy as np
+import pytest
+
+from keras_twist.recipes import WOOF_RECIPES, RecipeError, WoofRecipe, task, woof
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the recipes feed by tf.data"
+)
+SMALL = {"image_size": 32, "batch_size": 16, "width": 4, "precision": "float32"}
+
+
+@pytest.fixture(autouse=True)
+def own_home(monkeypatch, tmp_path_factory):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+
+
+def test_every_recipe_is_explained():
+    assert set(woof.ABOUT) == set(WOOF_RECIPES)
+
+
+def test_the_twist_recipe_is_the_other_with_a_twist():
+    twist, plain = WOOF_RECIPES["mxresnet50_twist"], WOOF_RECIPES["mxresnet50"]
+    assert dataclasses.replace(twist, name="mxresnet50", conv="conv") == plain
+
+
+def test_batches_are_crops_of_the_size_asked_for(tiny_woof):
+    recipe = WoofRecipe(name="test", **SMALL, erasing_area=0.3)
+    data = woof.load(recipe, tiny_woof)
+    assert data.train[0].shape == (80, 40, 40, 3) and data.valid[0].shape == (40, 32, 32, 3)
+    assert data.valid_name == "validation"
+    images, labels = next(iter(task.training_batches(recipe, data)))
+    assert images.shape == (16, 32, 32, 3) and images.dtype == "float32"
+    np.testing.assert_array_equal(np.sum(labels, axis=1), 1)
+    images, labels = next(iter(task.validation_batches(recipe, data)))
+    exact = (data.valid[0].astype("float64") - woof.MEAN) / woof.STD
+    np.testing.assert_allclose(images, exact, atol=1e-5)
+
+
+def test_held_out_pictures_are_shown_as_validation_shows_them(tiny_woof):
+    recipe = WoofRecipe(name="test", **SMALL)
+    whole = woof.load(recipe, tiny_woof)
+    held = woof.load(dataclasses.replace(recipe, holdout=30), tiny_woof)
+    assert held.valid_name == "held-out" and len(held.train[1]) == 50 == len(held.aspects)
+    assert held.valid[0].shape == (30, 32, 32, 3) and held.valid[0].dtype == "uint8"
+    assert len(set(held.valid[1])) > 5  # of all classes, though the pictures come class by class
+    both = np.sort(np.concatenate([held.train[1], held.valid[1]]))
+    np.testing.assert_array_equal(both, np.sort(whole.train[1]))
+    with pytest.raises(RecipeError, match="`holdout`"):
+        woof.load(dataclasses.replace(recipe, holdout=80), tiny_woof)
+
+
+def test_a_center_view_undoes_the_stretching():
+    """A circle in a wide picture is a circle again."""
+    wide = np.zeros((160, 320, 3))
+    y, x = np.mgrid[:160, :320] + 0.5
+    wide[(x - 160) ** 2 + (y - 80) ** 2 < 50**2] = 255
+    stretched = wide[:, ::2].astype("uint8")[None]
+    (view,) = woof.center_views(stretched, np.array([2.0]), 140)
+    inside = view[..., 0] > 127
+    across, down = inside[70].sum(), inside[:, 70].sum()
+    assert across == pytest.approx(100, abs=3) and down == pytest.approx(100, abs=3)
+
+
+@pytest.mark.parametrize("name", woof.MODELS)
+def test_every_model_has_its_name(name):
+    recipe = WoofRecipe(
+        name="test", model=name, image_size=32, width=32, pool="max_blur", self_attention=True
+    )
+    model = woof.build_model(recipe, None)
+    assert model.name == name.replace("_", "") or model.name == name
+    assert model.output_shape == (None, 10)
+
+
+def test_options_reach_the_model_or_are_refused():
+    recipe = WoofRecipe(name="test", image_size=64, stem_strides=1, activation="relu", width=8)
+    model = woof.build_model(recipe, None)
+    assert model.get_layer("stem_norm1").output.shape[1] == 64
+    assert model.get_layer("stem_norm1").activation is keras.activations.relu
+    with pytest.raises(RecipeError, match="`conv` means nothing to the model 'depthwise"):
+        woof.build_model(WoofRecipe(name="test", model="depthwise_xresnet", conv="twist"), None)
+    with pytest.raises(RecipeError, match="`activation`"):
+        woof.build_model(WoofRecipe(name="test", activation="swosh"), None)
+
+
+OPTIMIZERS = {
+    "ranger": "Ranger", "adam": "Adam", "rms": "RMSprop", "sgd": "SGD", "radam": "RAdam",
+    "lookahead": "Lookahead", "lamb": "Lamb",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_every_optimizer_decays_kernels_and_spares_the_rest(name):
+    recipe = WoofRecipe(
+        name="test", optimizer=name, image_size=32, width=4, model="xse_resnet18", weight_decay=0.5,
+        precision="float32",
+    )  # fmt: skip
+    model = woof.build_model(recipe, None)
+    task.compile_model(model, recipe, 10, jit_compile=False)
+    assert type(model.optimizer).__name__ == OPTIMIZERS[name]
+    before = [np.array(weight) for weight in model.trainable_weights]
+    model.optimizer.build(model.trainable_variables)
+    model.optimizer.apply([np.zeros(w.shape, "float32") for w in model.trainable_weights])
+    spared = {id(weight) for weight in woof.undecayed(model)}
+    for weight, old in zip(model.trainable_weights, before, strict=True):
+        if id(weight) in spared:
+            np.testing.assert_array_equal(np.array(weight), old, err_msg=weight.path)
+        elif old.any():
+            assert np.abs(np.array(weight)).sum() < np.abs(old).sum(), weight.path
+    kinds = {weight.name for weight in woof.undecayed(model)}
+    assert kinds == {"gamma", "beta", "bias"}
+
+
+def test_a_small_network_learns_a_tiny_set(tiny_woof):
+    recipe = WoofRecipe(name="test", model="xresnet18", **(SMALL | {"width": 8}), conv="twist")
+    data = woof.load(recipe, tiny_woof)
+    model = woof.build_model(recipe, data)
+    task.compile_model(model, recipe, 12, jit_compile=False)
+    batches = itertools.islice(iter(task.training_batches(recipe, data)), 12)
+    losses = [float(model.train_on_batch(*batch)[0]) for batch in batches]
+    assert losses[-1] < 0.9 * losses[0]

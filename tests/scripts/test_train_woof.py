@@ -1,0 +1,137 @@
+"""`train_woof.py` as people run it, with the published command lines, on a tiny ImageWoof."""
+
+import json
+import re
+import shlex
+import signal
+
+import keras
+import numpy as np
+import pytest
+
+from . import tools
+from .tools import metrics, run_folder, state, wait_for
+
+pytestmark = pytest.mark.skipif(
+    keras.backend.backend() != "tensorflow", reason="the scripts feed by tf.data"
+)
+# Small enough for a test; all else stands in the command lines.
+SMALL = shlex.split("--arch mxresnet18 --size 32 --width 4 --bs 16 --precision float32")
+STEPS_PER_EPOCH = 80 // 16
+# As published, but for the number of epochs.
+TWIST = shlex.split(
+    "--run 1 --woof 1 --mixup 0 --epoch 3 --lr 4e-3 --gpu 0 --opt ranger --mom .95 "
+    "--sched_type flat_and_anneal --ann_start 0.72 --sa 1"
+)
+NOTEBOOK = shlex.split(
+    "--arch xse_resnext18_deep --twist 0 --sh 0.3 --sym 1 --act_fn Mish --pool AvgPool --epochs 1 "
+    "--wd 1e-2 --sqrmom .99 --eps 1e-6 --beta 0 --sa 1"
+)
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """A Keras home of its own, so that decoded pictures do not end up in the person's."""
+    return {"KERAS_HOME": str(tmp_path_factory.mktemp("keras"))}
+
+
+def start(folder, home, *arguments):
+    return tools.start("train_woof.py", folder, *arguments, **home)
+
+
+def run(folder, home, *arguments):
+    return tools.run("train_woof.py", folder, *arguments, **home)
+
+
+@pytest.fixture(scope="module")
+def finished(tiny_woof, home, tmp_path_factory):
+    """The published command line of ResNet with a Twist, undisturbed."""
+    folder = tmp_path_factory.mktemp("finished")
+    code, out, err = run(folder, home, *TWIST, *SMALL, "--data_dir", tiny_woof)
+    assert code == 0, err
+    return run_folder(folder), out, err
+
+
+def test_the_twists_command_line_works_word_for_word(finished):
+    folder, out, err = finished
+    recipe = json.loads((folder / "recipe.json").read_text())
+    assert recipe | {
+        "task": "woof", "model": "mxresnet18", "conv": "twist", "dataset": "imagewoof",
+        "optimizer": "ranger", "momentum": 0.95, "learning_rate": 4e-3, "mixup": 0.0,
+        "schedule": "flat_cosine", "anneal_start": 0.72, "self_attention": True,
+    } == recipe  # fmt: skip
+    lines = out.splitlines()
+    assert lines[0].split()[:5] == "epoch train_loss valid_loss accuracy top_k_accuracy".split()
+    assert [line.split()[0] for line in lines[1:-1]] == ["1", "2", "3"]
+    assert re.match(r"mxresnet50_twist: [\d.]+ % validation accuracy \(top 5: ", lines[-1])
+    assert "Traceback" not in err
+    model = keras.saving.load_model(folder / "model.keras")
+    assert type(model.get_layer("stem_conv3")).__name__ == "TwistLayer"
+    assert type(model.get_layer("stem_conv1")).__name__ == "Conv2D"
+
+
+def test_killed_in_mid_epoch_and_resumed_ends_the_same(finished, tiny_woof, home, tmp_path):
+    data = "--data_dir", tiny_woof
+    process = start(tmp_path, home, *TWIST, *SMALL, *data, "--checkpoint_minutes", 0.001)
+
+    def within_an_epoch():
+        files = list(tmp_path.glob("runs/*/checkpoint.npz"))
+        return files and state(files[0].parent)[0] % STEPS_PER_EPOCH
+
+    wait_for(within_an_epoch, process)
+    process.kill()
+    process.communicate()
+    assert process.returncode == -signal.SIGKILL
+    folder = run_folder(tmp_path)
+    code, _, err = run(tmp_path, home, "--resume", folder, *data)
+    assert code == 0, err
+    (step, values), (expected_step, expected) = state(folder), state(finished[0])
+    assert step == expected_step == 3 * STEPS_PER_EPOCH
+    for value, other in zip(values, expected, strict=True):
+        np.testing.assert_array_equal(value, other)
+    names = "epoch", "loss", "val_loss", "val_accuracy", "learning_rate"
+    assert metrics(folder, *names) == metrics(finished[0], *names)
+
+
+def test_the_notebooks_command_line_runs_several_times(tiny_woof, home, tmp_path):
+    code, out, err = run(
+        tmp_path, home, *SMALL, *NOTEBOOK, "--width", 32, "--runs", 2, "--data_dir", tiny_woof
+    )
+    assert code == 0, err
+    folders = sorted((tmp_path / "runs").iterdir())
+    recipes = [json.loads((folder / "recipe.json").read_text()) for folder in folders]
+    assert sorted(recipe["seed"] for recipe in recipes) == [0, 1]
+    assert recipes[0]["erasing_area"] == 0.3 and recipes[0]["symmetric"] is True
+    assert recipes[0]["epsilon"] == 1e-6 and recipes[0]["pool"] == "avg"
+    last = out.splitlines()[-1]
+    assert re.fullmatch(r"\[[\d.]+, [\d.]+\] %, mean [\d.]+ %, standard deviation [\d.]+", last), (
+        last
+    )
+    results = [json.loads((folder / "result.json").read_text()) for folder in folders]
+    mean = 100 * np.mean([result["accuracy"] for result in results])
+    assert f"mean {mean:.2f} %" in last
+
+
+def test_dump_prints_the_model_and_does_not_train(tiny_woof, home, tmp_path):
+    arguments = shlex.split("--arch xresnet18 --twist 0 --fp16 0 --dump 1")
+    code, out, err = run(tmp_path, home, *arguments, "--data_dir", tiny_woof)
+    assert code == 0, err
+    assert "stage4_block2_conv2" in out and "Total params: 11,2" in out
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--arch", "vgg"], "'vgg'"),
+        (["--beta", "50"], "--beta can only be 0 here"),
+        (["--data_dir", "."], "holds no ImageWoof"),
+        (["--runs", "0"], "--runs must be at least 1"),
+        (["--opt", "sophia"], "'sophia'"),
+    ],
+    ids=["arch", "beta", "data", "runs", "opt"],
+)
+def test_bad_input_gets_one_line(arguments, message, home, tmp_path):
+    code, out, err = run(tmp_path, home, *arguments)
+    assert (code, out) == (2, "")
+    assert len(err.splitlines()) == 1 and err.startswith("error: ") and message in err
