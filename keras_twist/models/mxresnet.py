@@ -4,10 +4,11 @@ from keras_twist.models.residual import Family
 from keras_twist.models.xresnet import DEPTHS, network
 
 
-def _mxresnet(name, depth):
+def _mxresnet(depth):
+    name = f"MXResNet{depth}"
     layers, expansion = DEPTHS[depth]
     family = Family(layers, expansion, stem_filters=(32, 64, 64))
-    build = network(
+    return network(
         name,
         family,
         f"{name}: a residual network of {depth} layers with Mish.",
@@ -17,12 +18,10 @@ def _mxresnet(name, depth):
         "        `conv=functools.partial(TwistLayer, **TWIST_VARIANTS['mxresnet'], "
         "full_kernels=True)`.",
     )
-    build.__module__ = __name__
-    return build
 
 
-MXResNet18 = _mxresnet("MXResNet18", 18)
-MXResNet34 = _mxresnet("MXResNet34", 34)
-MXResNet50 = _mxresnet("MXResNet50", 50)
-MXResNet101 = _mxresnet("MXResNet101", 101)
-MXResNet152 = _mxresnet("MXResNet152", 152)
+MXResNet18 = _mxresnet(18)
+MXResNet34 = _mxresnet(34)
+MXResNet50 = _mxresnet(50)
+MXResNet101 = _mxresnet(101)
+MXResNet152 = _mxresnet(152)

@@ -10,6 +10,14 @@ DEPTHS = {
     152: ((3, 8, 36, 3), 4),
 }
 
+# Options of `Family`, and the words for them.
+KINDS = {
+    "XResNet": ({}, ""),
+    "XResNeXt": ({"groups": 32}, ", with 32 groups"),
+    "XSEResNet": ({"squeeze": 16}, ", with squeeze-and-excitation"),
+    "XSEResNeXt": ({"groups": 32, "squeeze": 16}, ", with 32 groups and squeeze-and-excitation"),
+}
+
 # Documentation of every network here and in mxresnet.py.
 OPTIONS = """
     Args:
@@ -88,14 +96,16 @@ def network(name, family, about, reference):
             stem_filters,
         )
 
-    options = OPTIONS.format(stem=family.stem_filters, lower=lower)
-    width = (16,) * len(family.layers)
+    widths = (32,) * len(family.layers)
+    call = f"{name}(widths={widths}, num_classes=3).output_shape"
+    # Run where it takes no time.
+    small = sum(family.layers) <= 8
+    example = f">>> {call}\n        (None, 3)" if small else f"`{call}` is `(None, 3)`."
     build.__name__ = build.__qualname__ = name
     build.__doc__ = f"""{about}
-{options}
+{OPTIONS.format(stem=family.stem_filters, lower=lower)}
     Example:
-        >>> {name}(widths={width}, num_classes=3).output_shape
-        (None, 3)
+        {example}
 
     Reference:
         {reference}
@@ -103,46 +113,43 @@ def network(name, family, about, reference):
     return build
 
 
-def _xresnet(name, depth, deep=False, **kind):
+def _xresnet(kind, depth, deep=False):
     layers, expansion = DEPTHS[depth]
-    family = Family(layers + (1, 1) * deep, expansion, **kind)
-    what = "groups and squeeze-and-excitation" if len(kind) == 2 else ""
-    what = what or {"groups": "groups", "squeeze": "squeeze-and-excitation"}.get(*kind or [""], "")
-    about = f"{name}: fastai's residual network of {depth} layers" + (f", with {what}" * bool(what))
-    about += f"; {len(family.layers)} stages of {_listed(family.layers)} blocks."
+    layers += (1, 1) * deep
+    options, what = KINDS[kind]
+    name = f"{kind}{depth}" + "Deep" * deep
+    stages = ", ".join(map(str, layers[:-1])) + f" and {layers[-1]}"
+    about = (
+        f"{name}: fastai's residual network of {depth} layers{what}, "
+        f"in {len(layers)} stages of {stages} blocks."
+    )
     reference = (
         "[fastai](https://docs.fast.ai/vision.models.xresnet.html). Differs from it in: nothing;\n"
         "        `load_torch_state_dict` takes over its weights."
     )
-    build = network(name, family, about, reference)
-    build.__module__ = __name__
-    return build
+    return network(name, Family(layers, expansion, **options), about, reference)
 
 
-def _listed(numbers):
-    return ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
+XResNet18 = _xresnet("XResNet", 18)
+XResNet34 = _xresnet("XResNet", 34)
+XResNet50 = _xresnet("XResNet", 50)
+XResNet101 = _xresnet("XResNet", 101)
+XResNet152 = _xresnet("XResNet", 152)
+XResNet18Deep = _xresnet("XResNet", 18, deep=True)
+XResNet34Deep = _xresnet("XResNet", 34, deep=True)
+XResNet50Deep = _xresnet("XResNet", 50, deep=True)
 
+XResNeXt18 = _xresnet("XResNeXt", 18)
+XResNeXt34 = _xresnet("XResNeXt", 34)
+XResNeXt50 = _xresnet("XResNeXt", 50)
 
-XResNet18 = _xresnet("XResNet18", 18)
-XResNet34 = _xresnet("XResNet34", 34)
-XResNet50 = _xresnet("XResNet50", 50)
-XResNet101 = _xresnet("XResNet101", 101)
-XResNet152 = _xresnet("XResNet152", 152)
-XResNet18Deep = _xresnet("XResNet18Deep", 18, deep=True)
-XResNet34Deep = _xresnet("XResNet34Deep", 34, deep=True)
-XResNet50Deep = _xresnet("XResNet50Deep", 50, deep=True)
+XSEResNet18 = _xresnet("XSEResNet", 18)
+XSEResNet34 = _xresnet("XSEResNet", 34)
+XSEResNet50 = _xresnet("XSEResNet", 50)
 
-XResNeXt18 = _xresnet("XResNeXt18", 18, groups=32)
-XResNeXt34 = _xresnet("XResNeXt34", 34, groups=32)
-XResNeXt50 = _xresnet("XResNeXt50", 50, groups=32)
-
-XSEResNet18 = _xresnet("XSEResNet18", 18, squeeze=16)
-XSEResNet34 = _xresnet("XSEResNet34", 34, squeeze=16)
-XSEResNet50 = _xresnet("XSEResNet50", 50, squeeze=16)
-
-XSEResNeXt18 = _xresnet("XSEResNeXt18", 18, groups=32, squeeze=16)
-XSEResNeXt34 = _xresnet("XSEResNeXt34", 34, groups=32, squeeze=16)
-XSEResNeXt50 = _xresnet("XSEResNeXt50", 50, groups=32, squeeze=16)
-XSEResNeXt18Deep = _xresnet("XSEResNeXt18Deep", 18, deep=True, groups=32, squeeze=16)
-XSEResNeXt34Deep = _xresnet("XSEResNeXt34Deep", 34, deep=True, groups=32, squeeze=16)
-XSEResNeXt50Deep = _xresnet("XSEResNeXt50Deep", 50, deep=True, groups=32, squeeze=16)
+XSEResNeXt18 = _xresnet("XSEResNeXt", 18)
+XSEResNeXt34 = _xresnet("XSEResNeXt", 34)
+XSEResNeXt50 = _xresnet("XSEResNeXt", 50)
+XSEResNeXt18Deep = _xresnet("XSEResNeXt", 18, deep=True)
+XSEResNeXt34Deep = _xresnet("XSEResNeXt", 34, deep=True)
+XSEResNeXt50Deep = _xresnet("XSEResNeXt", 50, deep=True)
