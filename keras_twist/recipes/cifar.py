@@ -8,7 +8,14 @@ from typing import ClassVar, Literal
 import keras
 
 from keras_twist import models, optimizers
-from keras_twist.data import CIFAR10_MEAN, CIFAR10_STD, augment, load_cifar10, mixup
+from keras_twist.data import (
+    CIFAR10_CLASSES,
+    CIFAR10_MEAN,
+    CIFAR10_STD,
+    augment,
+    load_cifar10,
+    mixup,
+)
 from keras_twist.recipes.recipe import Recipe, RecipeError
 from keras_twist.recipes.task import Data, check_activation, check_holdout
 
@@ -143,8 +150,8 @@ def load(recipe, data_dir=None):
     if recipe.holdout:
         rest = slice(None, -recipe.holdout), slice(-recipe.holdout, None)
         train, held = (tuple(array[part] for array in train) for part in rest)
-        return Data(train, held, "held-out")
-    return Data(train, test, "test")
+        return Data(train, held, "held-out", class_names=CIFAR10_CLASSES)
+    return Data(train, test, "test", class_names=CIFAR10_CLASSES)
 
 
 def normalization():

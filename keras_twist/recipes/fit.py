@@ -2,18 +2,16 @@
 
 import contextlib
 import dataclasses
-import logging
 from pathlib import Path
 
 import keras
 
-from keras_twist import callbacks, plots
+from keras_twist import callbacks
 from keras_twist.callbacks.reporting import read_json_lines
-from keras_twist.recipes import checkpoint, policies, run_folder, runtime, task
+from keras_twist.recipes import checkpoint, run_folder, runtime, task
+from keras_twist.recipes.pictures import save_pictures
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.training_accuracy import WithoutTrainingAccuracy
-
-logger = logging.getLogger("keras_twist.recipes")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,8 +55,10 @@ def fit(
     """Train a recipe and return what it reached.
 
     Writes a run folder with `recipe.json`, `environment.json`, `metrics.jsonl` (a line per epoch),
-    `checkpoint.npz` (the exact state, for `resume`), `model.keras`, `curves.png`, `schedule.png`
-    and `result.json`, and one table row per epoch to the standard output.
+    `checkpoint.npz` (the exact state, for `resume`), `model.keras`, `result.json`,
+    `predictions.npz` (of the validation images), `curves.png`, `schedule.png`,
+    `misclassified.png`, `confusion.png` and `report.html`, which shows all of it; and one table row
+    per epoch to the standard output.
 
     Args:
         recipe: A `Recipe`; may be None when resuming, since the run folder holds it.
@@ -129,7 +129,6 @@ def fit(
 
     rows = read_json_lines(metrics_path)
     _save_model(model, folder)
-    _save_pictures(rows, folder, recipe, steps_per_epoch)
     last = rows[-1]
     images = recipe.epochs * steps_per_epoch * recipe.batch_size
     result = Result(
@@ -146,6 +145,7 @@ def fit(
     )
     summary = {name: value for name, value in vars(result).items() if name != "model"}
     run_folder.write_json(folder / run_folder.RESULT, {**summary, "folder": str(folder)})
+    save_pictures(model, data, rows, folder, recipe, steps_per_epoch)
     return result
 
 
@@ -233,19 +233,3 @@ def _save_model(model, folder):
     partial = folder / ".partial.keras"
     model.save(partial)
     partial.replace(folder / "model.keras")
-
-
-def _save_pictures(rows, folder, recipe, steps_per_epoch):
-    steps = recipe.epochs * steps_per_epoch
-    learning_rate, momentum = policies.build_schedules(recipe, steps)
-    schedules = {"learning rate": learning_rate, "momentum": momentum}
-    try:
-        figures = {
-            "curves.png": plots.plot_history(rows, recipe.name),
-            "schedule.png": plots.plot_schedules(schedules, steps, steps_per_epoch, "Value"),
-        }
-    except ModuleNotFoundError as error:
-        logger.warning("No pictures: %s", error)
-        return
-    for name, figure in figures.items():
-        figure.savefig(folder / name, dpi=150)

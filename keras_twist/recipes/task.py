@@ -27,12 +27,14 @@ class Data:
         valid: Likewise.
         valid_name: `"test"`, `"validation"` or `"held-out"`.
         aspects: Width over height of the training images before they were stretched, or None.
+        class_names: Names of the classes, or None for their numbers.
     """
 
     train: tuple[np.ndarray, np.ndarray]
     valid: tuple[np.ndarray, np.ndarray]
     valid_name: str
     aspects: np.ndarray | None = None
+    class_names: tuple[str, ...] | None = None
 
 
 def of(recipe):

@@ -192,7 +192,11 @@ def load(recipe, data_dir=None):
     check_holdout(recipe, len(train))
     if not recipe.holdout:
         return Data(
-            (train.images, train.labels), (valid.images, valid.labels), "validation", train.aspects
+            (train.images, train.labels),
+            (valid.images, valid.labels),
+            "validation",
+            train.aspects,
+            train.class_names,
         )
     # Pictures come class by class. One seed, so that every run holds out the same ones.
     order = np.random.default_rng(0).permutation(len(train))
@@ -203,6 +207,7 @@ def load(recipe, data_dir=None):
         (views, train.labels[held]),
         "held-out",
         train.aspects[kept],
+        train.class_names,
     )
 
 

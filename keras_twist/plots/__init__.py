@@ -1,0 +1,39 @@
+"""Every picture; each function returns a `matplotlib.figure.Figure` and changes no global state.
+
+`python -m keras_twist.plots images/` draws the pictures of the README again.
+"""
+
+from keras_twist.plots.augmented import show_augmented
+from keras_twist.plots.curves import (
+    plot_comparison,
+    plot_history,
+    plot_lr_find,
+    plot_schedules,
+)
+from keras_twist.plots.network import plot_network
+from keras_twist.plots.predictions import plot_confusion, plot_misclassified
+from keras_twist.plots.scores import (
+    class_table,
+    confusion_matrix,
+    most_confidently_wrong,
+    probabilities,
+)
+from keras_twist.plots.twist import plot_twist
+from keras_twist.plots.twist_parts import twist_parts
+
+__all__ = [
+    "class_table",
+    "confusion_matrix",
+    "most_confidently_wrong",
+    "plot_comparison",
+    "plot_confusion",
+    "plot_history",
+    "plot_lr_find",
+    "plot_misclassified",
+    "plot_network",
+    "plot_schedules",
+    "plot_twist",
+    "probabilities",
+    "show_augmented",
+    "twist_parts",
+]

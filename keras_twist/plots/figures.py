@@ -1,0 +1,47 @@
+"""What all pictures share: figures without global state, and colours that everybody tells apart."""
+
+# Okabe and Ito's colours, which people of every colour vision tell apart.
+BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
+SKY, YELLOW, BLACK = "#56B4E9", "#E69F00", "#000000"
+COLORS = (BLUE, ORANGE, GREEN, PURPLE, SKY, YELLOW, BLACK)
+
+
+def new_figure(**options):
+    """A figure that lays itself out, so that nothing is cut off, and that pyplot never sees.
+
+    Args:
+        **options: `figsize` and the like, for `matplotlib.figure.Figure`.
+
+    Returns:
+        A matplotlib `Figure`.
+
+    Raises:
+        ModuleNotFoundError: if matplotlib is missing; the message names the extra that brings it.
+
+    Example:
+        >>> new_figure(figsize=(4, 3)).axes
+        []
+    """
+    try:
+        from matplotlib.figure import Figure
+    except ModuleNotFoundError as error:
+        raise ModuleNotFoundError(
+            "Pictures need matplotlib: pip install 'keras_twist[plots]'."
+        ) from error
+    return Figure(layout="constrained", **options)
+
+
+def verbatim(text):
+    """Text that matplotlib writes as it is: a class may be named `cat$dog$`, which is no formula.
+
+    Args:
+        text: String, or what becomes one.
+
+    Returns:
+        A string.
+
+    Example:
+        >>> verbatim("5 $ or more")
+        '5 \\\\$ or more'
+    """
+    return str(text).replace("$", r"\$")

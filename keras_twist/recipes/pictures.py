@@ -1,0 +1,51 @@
+"""What a finished run leaves to look at: predictions, pictures, the report. Off the clock."""
+
+import logging
+
+from keras_twist import plots
+from keras_twist.recipes import policies
+from keras_twist.recipes.predictions import predict, save_predictions
+from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.report import write_report
+
+logger = logging.getLogger("keras_twist.recipes")
+
+
+def save_pictures(model, data, rows, folder, recipe, steps_per_epoch):
+    """Write `predictions.npz`, the pictures and `report.html` into the folder of a finished run.
+
+    One pass over the validation set. Without matplotlib, there are no pictures and one warning.
+    What goes wrong with the report is a warning as well: the training, which is done, counts.
+
+    Args:
+        model: The trained `keras.Model`.
+        data: The run's `Data`.
+        rows: Its metrics, one dict per epoch.
+        folder: Path of the run folder, which holds `result.json` already.
+        recipe: The run's `Recipe`.
+        steps_per_epoch: Batches in an epoch.
+    """
+    predictions = predict(model, recipe, data)
+    save_predictions(predictions, folder)
+    steps = recipe.epochs * steps_per_epoch
+    learning_rate, momentum = policies.build_schedules(recipe, steps)
+    schedules = {"learning rate": learning_rate, "momentum": momentum}
+    names = predictions.class_names
+    try:
+        figures = {
+            "curves.png": plots.plot_history(rows, recipe.name),
+            "schedule.png": plots.plot_schedules(schedules, steps, steps_per_epoch, "Value"),
+            "misclassified.png": plots.plot_misclassified(
+                data.valid[0], predictions.labels, predictions.probabilities, names
+            ),
+            "confusion.png": plots.plot_confusion(predictions.labels, predictions.predicted, names),
+        }
+    except ModuleNotFoundError as error:
+        logger.warning("No pictures: %s", error)
+        figures = {}
+    for name, figure in figures.items():
+        figure.savefig(folder / name, dpi=150)
+    try:
+        write_report(folder)
+    except (RecipeError, OSError) as error:
+        logger.warning("No report: %s", error)

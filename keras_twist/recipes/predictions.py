@@ -1,0 +1,117 @@
+"""What the trained model says about each validation image, kept for pictures and the report."""
+
+import dataclasses
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from keras_twist.files import partial_file
+from keras_twist.plots.scores import (
+    check_labels,
+    check_lengths,
+    most_confidently_wrong,
+    probabilities,
+)
+from keras_twist.recipes import task
+from keras_twist.recipes.recipe import RecipeError
+
+PREDICTIONS = "predictions.npz"
+SHOWN = 20
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Predictions:
+    """One pass over the validation set.
+
+    Attributes:
+        labels: Integer array of shape `(n,)`: the true classes.
+        probabilities: float32 array of shape `(n, classes)`.
+        class_names: Tuple of strings.
+        worst: Positions of the most confident mistakes, the worst first.
+        images: Their pictures, uint8 of shape `(len(worst), height, width, channels)`.
+    """
+
+    labels: np.ndarray
+    probabilities: np.ndarray
+    class_names: tuple
+    worst: np.ndarray
+    images: np.ndarray
+
+    @property
+    def predicted(self):
+        """Integer array of shape `(n,)`: the likeliest class of each image."""
+        return self.probabilities.argmax(axis=1)
+
+
+def predict(model, recipe, data):
+    """Predicts the validation set, normalised as in training.
+
+    Args:
+        model: The trained `keras.Model`, which gives logits.
+        recipe: The `Recipe` of the run.
+        data: Its `Data`.
+
+    Returns:
+        `Predictions`.
+    """
+    images, labels = data.valid
+    logits = model.predict(task.validation_batches(recipe, data), verbose=0)
+    # A network whose training diverged gives NaN, which is for no class more than for another.
+    shares = probabilities(np.nan_to_num(np.asarray(logits, "float64"), nan=0.0))
+    labels = np.asarray(labels, "int64")
+    names = data.class_names or tuple(str(number) for number in range(shares.shape[1]))
+    worst = most_confidently_wrong(labels, shares, SHOWN)
+    return Predictions(labels, shares.astype("float32"), tuple(names), worst, images[worst])
+
+
+def save_predictions(predictions, folder):
+    """Write `predictions.npz` into a run folder.
+
+    Args:
+        predictions: `Predictions`.
+        folder: Path of the run folder.
+    """
+    arrays = {
+        field.name: np.asarray(getattr(predictions, field.name))
+        for field in dataclasses.fields(Predictions)
+    }
+    with partial_file(Path(folder) / PREDICTIONS) as file:
+        np.savez_compressed(file, **arrays)
+
+
+def load_predictions(folder):
+    """The `Predictions` of a run folder; None where none were kept, as by older versions.
+
+    Args:
+        folder: Path of the run folder.
+
+    Returns:
+        `Predictions` or None.
+
+    Raises:
+        RecipeError: if the file is damaged.
+    """
+    path = Path(folder) / PREDICTIONS
+    if not path.exists():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            found = Predictions(**{field: file[field] for field in file.files})
+        _check(found)
+    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
+        raise RecipeError(f"{path} is damaged: {error}.") from error
+    return dataclasses.replace(found, class_names=tuple(map(str, found.class_names)))
+
+
+def _check(found):
+    """Raise ValueError unless the arrays are predictions that fit each other."""
+    shares = probabilities(found.probabilities)
+    check_labels("labels", found.labels, shares.shape[1])
+    check_labels("worst", found.worst, max(len(shares), 1))
+    check_lengths(labels=found.labels, probabilities=shares)
+    check_lengths(images=found.images, worst=found.worst)
+    check_lengths(class_names=found.class_names, classes=shares[0])
+    if found.images.dtype != np.uint8 or found.images.ndim != 4:
+        raise ValueError("`images` must be uint8 of shape (n, height, width, channels)")
