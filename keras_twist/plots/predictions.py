@@ -76,7 +76,7 @@ def plot_misclassified(images, labels, scores, class_names=None, count=20):
 def plot_confusion(labels, predictions, class_names=None):
     """Confusion matrix: how many images of each class were taken for which.
 
-    Colours show the share of each true class, numbers count images; zeros are left out.
+    The darker a cell, the larger its share of the true class; numbers count images; zeros are left out.
 
     Args:
         labels: Integer array of shape `(n,)`: the true classes.
@@ -106,18 +106,18 @@ def plot_confusion(labels, predictions, class_names=None):
         names = list(class_names)
     counts = confusion_matrix(labels, predictions, len(names))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = 1.8 + 0.42 * len(names)
-    figure = new_figure(figsize=(side + 0.6, side))
+    side = 1.7 + 0.4 * len(names)
+    figure = new_figure(figsize=(side, side))
     axes = figure.subplots()
-    picture = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     for row, column in zip(*np.nonzero(counts), strict=True):
         color = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, counts[row, column], ha="center", va="center", color=color, size=8)
+        axes.text(column, row, counts[row, column], ha="center", va="center", color=color, size=9)
     ticks, labels = range(len(names)), [verbatim(name) for name in names]
     axes.set_xticks(ticks, labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(ticks, labels)
     axes.set(xlabel="Predicted", ylabel="True")
-    figure.colorbar(picture, label="Share of the true class", shrink=0.7)
+    figure.suptitle("Images by class; the darker, the larger\na share of its row", fontsize=10)
     return figure
 
 

@@ -146,10 +146,10 @@ p { margin: 0.4rem 0; max-width: 75ch; overflow-wrap: anywhere; }
 .tiles dt { color: var(--faint); font-size: 0.85rem; }
 .tiles dd { margin: 0; font-size: 1.25rem; font-weight: 600; font-variant-numeric: tabular-nums; }
 .charts { display: grid; gap: 0.8rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(100%, 320px), 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
 .chart { width: 100%; max-width: 640px; height: auto; background: #fff; border-radius: 8px;
   border: 1px solid var(--line); padding: 4px; }
-.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(145px, 1fr));
+.gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(112px, 1fr));
   gap: 0.8rem; }
 figure { margin: 0; }
 figcaption { font-size: 0.85rem; line-height: 1.35; overflow-wrap: anywhere; }
@@ -165,7 +165,7 @@ caption { text-align: left; color: var(--faint); padding-bottom: 0.3rem; }
 th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; }
 td { overflow-wrap: anywhere; min-width: 4.5rem; max-width: 34rem; }
-thead th { color: var(--faint); white-space: nowrap; }
+thead th { color: var(--faint); min-width: 4.5rem; vertical-align: bottom; }
 tbody th { font-weight: 600; position: sticky; left: 0; background: var(--ground);
   white-space: nowrap; }
 """

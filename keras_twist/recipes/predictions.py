@@ -97,7 +97,8 @@ def load_predictions(folder):
     if not path.exists():
         return None
     try:
-        with np.load(path, allow_pickle=False) as file:
+        # Opened here, since NumPy leaves the file open when it is not one of its own.
+        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
             found = Predictions(**{field: file[field] for field in file.files})
         _check(found)
     except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:

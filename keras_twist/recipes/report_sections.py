@@ -20,7 +20,7 @@ def measures(result):
     """What a run reached, as people read it: dict from a name to a string."""
     return {
         f"Accuracy, {result['validated_on']}": percent(result["accuracy"]),
-        "Among the best five": percent(result["top_k_accuracy"]),
+        "Top five": percent(result["top_k_accuracy"]),
         "Loss": number(result["loss"]),
         "Epochs": number(result["epochs"]),
         "Training time": format_seconds(result["seconds"]),

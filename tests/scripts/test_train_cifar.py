@@ -45,7 +45,8 @@ def test_writes_its_run_folder_and_reports_on_the_last_line(finished):
     folder, out, err = finished
     assert {path.name for path in folder.iterdir()} == {
         "recipe.json", "environment.json", "metrics.jsonl", "result.json",
-        "checkpoint.npz", "model.keras", "curves.png", "schedule.png",
+        "checkpoint.npz", "model.keras", "curves.png", "schedule.png", "predictions.npz",
+        "misclassified.png", "confusion.png", "report.html",
     }  # fmt: skip
     lines = out.splitlines()
     assert lines[0].split() == (

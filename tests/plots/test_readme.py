@@ -1,0 +1,30 @@
+"""The README's pictures are drawn again by one command."""
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import keras
+import pytest
+
+from keras_twist.data.cache import has_cache
+from keras_twist.plots import readme
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="recipes feed by tf.data")
+def test_every_picture_of_the_readme_is_redrawn(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "argv", ["plots", str(tmp_path)])
+    runpy.run_module("keras_twist.plots", run_name="__main__")
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    shown = set(re.findall(r"\]\(images/([^)]+)\)", readme))
+    if not has_cache():
+        shown -= {"augmentation.png", "mixup.png"}
+    assert shown == {path.name for path in tmp_path.iterdir()}
+
+
+def test_without_the_data_set_no_picture_and_one_clear_line(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    readme._augmentation_pictures(tmp_path)
+    assert "there is no CIFAR-10 at" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,87 @@
+"""Predictions of the validation set: the network's own, kept whole, refused when damaged."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_twist.recipes import CIFAR_RECIPES, RecipeError, task
+from keras_twist.recipes.cifar import normalization
+from keras_twist.recipes.predictions import load_predictions, predict, save_predictions
+
+needs_tf = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data")
+
+
+@pytest.fixture
+def model():
+    layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)]
+    return keras.Sequential([keras.Input((32, 32, 3)), *layers])
+
+
+@needs_tf
+def test_predicts_as_the_network_does_on_normalised_images(model, tiny_images, tmp_path):
+    data = task.Data(*tiny_images, "test", class_names=tuple("abcdefghij"))
+    found = predict(model, CIFAR_RECIPES["quick"], data)
+    images, labels = data.valid
+    logits = model(normalization()(images))
+    np.testing.assert_allclose(found.probabilities, keras.ops.softmax(logits), atol=1e-5)
+    np.testing.assert_array_equal(found.labels, labels)
+    np.testing.assert_array_equal(found.images, images[found.worst])
+    assert len(found.worst) == 20 and (found.predicted != labels)[found.worst].all()
+    save_predictions(found, tmp_path)
+    again = load_predictions(tmp_path)
+    assert again.class_names == tuple("abcdefghij")
+    for name in ("labels", "probabilities", "worst", "images"):
+        np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+
+
+@needs_tf
+def test_a_network_that_diverged_predicts_nothing_in_particular(model, tiny_images):
+    model.layers[-1].bias.assign([np.nan] * 10)
+    found = predict(model, CIFAR_RECIPES["quick"], task.Data(*tiny_images, "test"))
+    np.testing.assert_allclose(found.probabilities, 0.1)
+    assert found.class_names == tuple("0123456789")
+
+
+def test_none_were_kept(tmp_path):
+    assert load_predictions(tmp_path) is None
+
+
+def arrays(**changes):
+    whole = {
+        "labels": np.array([0, 1]),
+        "probabilities": np.array([[0.5, 0.5], [0.9, 0.1]], "float32"),
+        "class_names": np.array(["a", "b"]),
+        "worst": np.array([1]),
+        "images": np.zeros((1, 4, 4, 3), "uint8"),
+    }
+    return whole | changes
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"labels": np.array([0, 2])},
+        {"labels": np.array([0])},
+        {"labels": np.array([None, 1], object)},
+        {"probabilities": np.full((2, 2), np.nan)},
+        {"class_names": np.array(["a"])},
+        {"worst": np.array([2])},
+        {"images": np.zeros((1, 4, 4, 3))},
+        {"more": np.zeros(1)},
+    ],
+    ids=str,
+)
+def test_predictions_that_do_not_fit_are_refused(changes, tmp_path):
+    np.savez(tmp_path / "predictions.npz", **arrays(**changes))
+    with pytest.raises(RecipeError, match="predictions.npz is damaged: ") as caught:
+        load_predictions(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("kept", [0, 100, -30])
+def test_a_torn_file_is_refused(kept, tmp_path):
+    path = tmp_path / "predictions.npz"
+    np.savez_compressed(path, **arrays())
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(RecipeError, match="predictions.npz is damaged: "):
+        load_predictions(tmp_path)
