@@ -30,7 +30,7 @@ def plot_network(model, title=None):
     Example:
         >>> figure = plot_network(keras_twist.models.DavidNet(width=4))
         >>> figure.get_suptitle()
-        'davidnet: 27,292 parameters'
+        'davidnet: 26,620 parameters'
     """
     from matplotlib.patches import FancyBboxPatch
 

@@ -76,7 +76,8 @@ def plot_misclassified(images, labels, scores, class_names=None, count=20):
 def plot_confusion(labels, predictions, class_names=None):
     """Confusion matrix: how many images of each class were taken for which.
 
-    The darker a cell, the larger its share of the true class; numbers count images; zeros are left out.
+    The darker a cell, the larger its share of the true class. Numbers count images, zeros are left
+    out.
 
     Args:
         labels: Integer array of shape `(n,)`: the true classes.

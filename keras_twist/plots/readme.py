@@ -55,7 +55,7 @@ def _twist_picture(folder):
     keras.utils.set_random_seed(0)
     layer = TwistLayer(16)
     layer.build((None, 16, 16, 8))
-    plot_twist(layer, title="TwistLayer(16), untrained").savefig(folder / "twist.png", dpi=120)
+    plot_twist(layer, title="TwistLayer(16), untrained").savefig(folder / "twist.png", dpi=100)
 
 
 def _augmentation_pictures(folder):

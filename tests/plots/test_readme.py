@@ -15,6 +15,8 @@ from keras_twist.plots import readme
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="recipes feed by tf.data")
 def test_every_picture_of_the_readme_is_redrawn(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["plots", str(tmp_path)])
+    # Other tests may have imported what a person runs.
+    monkeypatch.delitem(sys.modules, "keras_twist.plots.__main__", raising=False)
     runpy.run_module("keras_twist.plots", run_name="__main__")
     readme = (Path(__file__).parents[2] / "README.md").read_text()
     shown = set(re.findall(r"\]\(images/([^)]+)\)", readme))

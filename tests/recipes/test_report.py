@@ -114,6 +114,8 @@ def test_without_matplotlib_the_page_says_so(make_run, monkeypatch):
 
 def test_the_module_is_a_command(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["report", "--help"])
+    # Other tests may have imported what a person runs.
+    monkeypatch.delitem(sys.modules, "keras_twist.report", raising=False)
     with pytest.raises(SystemExit) as stop:
         runpy.run_module("keras_twist.report", run_name="__main__")
     assert stop.value.code == 0 and "folder of a run" in capsys.readouterr().out
