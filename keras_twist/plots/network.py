@@ -56,7 +56,7 @@ def plot_network(model, title=None):
         # The frame around it names the stage.
         name = block.name.partition("_")[2] if block.stage else block.name
         text = verbatim(f"{name}: {block.content}")
-        size = min(9, 9 * 54 / len(text))
+        size = min(9, 9 * 46 / len(text))  # So many letters fit the box.
         axes.text(0.5, number, text, ha="center", va="center", fontsize=size)
         right = f"{block.shape}\n{block.parameters:,} parameters"
         axes.text(1.24, number, right, ha="left", va="center", fontsize=8)

@@ -107,7 +107,7 @@ def plot_confusion(labels, predictions, class_names=None):
         names = list(class_names)
     counts = confusion_matrix(labels, predictions, len(names))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = 1.7 + 0.4 * len(names)
+    side = max(3.4, 1.7 + 0.4 * len(names))
     figure = new_figure(figsize=(side, side))
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
@@ -118,7 +118,7 @@ def plot_confusion(labels, predictions, class_names=None):
     axes.set_xticks(ticks, labels, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(ticks, labels)
     axes.set(xlabel="Predicted", ylabel="True")
-    figure.suptitle("Images by class; the darker, the larger\na share of its row", fontsize=10)
+    figure.suptitle("Darker: a larger share of the true class", fontsize=10)
     return figure
 
 

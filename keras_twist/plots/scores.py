@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_twist.arguments import check_integer
+
 
 def probabilities(scores):
     """Probabilities from what a classifier gives, be they probabilities already or logits.
@@ -46,13 +48,14 @@ def most_confidently_wrong(labels, scores, count=20):
         Integer array, ordered by the probability of the predicted class, falling.
 
     Raises:
-        ValueError: if the arrays do not fit each other.
+        ValueError: if the arrays do not fit each other, or `count` is not a positive integer.
 
     Example:
         >>> scores = [[0.9, 0.1], [0.6, 0.4], [0.2, 0.8]]
         >>> most_confidently_wrong([0, 1, 0], scores).tolist()
         [2, 1]
     """
+    count = check_integer("count", count, at_least=1)
     shares = probabilities(scores)
     labels = check_labels("labels", labels, shares.shape[1])
     check_lengths(labels=labels, scores=shares)

@@ -15,7 +15,7 @@ def save_pictures(model, data, rows, folder, recipe, steps_per_epoch):
     """Write `predictions.npz`, the pictures and `report.html` into the folder of a finished run.
 
     One pass over the validation set. Without matplotlib, there are no pictures and one warning.
-    What goes wrong with the report is a warning as well: the training, which is done, counts.
+    Nor does a full disk fail a training that is done: it is a warning as well.
 
     Args:
         model: The trained `keras.Model`.
@@ -26,26 +26,30 @@ def save_pictures(model, data, rows, folder, recipe, steps_per_epoch):
         steps_per_epoch: Batches in an epoch.
     """
     predictions = predict(model, recipe, data)
-    save_predictions(predictions, folder)
+    try:
+        save_predictions(predictions, folder)
+        for name, figure in _figures(predictions, data, rows, recipe, steps_per_epoch).items():
+            figure.savefig(folder / name, dpi=150)
+        write_report(folder)
+    except (RecipeError, OSError) as error:
+        logger.warning("No pictures or report: %s", error)
+
+
+def _figures(predictions, data, rows, recipe, steps_per_epoch):
+    """Dict from the name of a file to a figure; empty, after a warning, without matplotlib."""
     steps = recipe.epochs * steps_per_epoch
     learning_rate, momentum = policies.build_schedules(recipe, steps)
     schedules = {"learning rate": learning_rate, "momentum": momentum}
-    names = predictions.class_names
+    labels, names = predictions.labels, predictions.class_names
     try:
-        figures = {
+        return {
             "curves.png": plots.plot_history(rows, recipe.name),
             "schedule.png": plots.plot_schedules(schedules, steps, steps_per_epoch, "Value"),
             "misclassified.png": plots.plot_misclassified(
-                data.valid[0], predictions.labels, predictions.probabilities, names
+                data.valid[0], labels, predictions.probabilities, names
             ),
-            "confusion.png": plots.plot_confusion(predictions.labels, predictions.predicted, names),
+            "confusion.png": plots.plot_confusion(labels, predictions.predicted, names),
         }
     except ModuleNotFoundError as error:
         logger.warning("No pictures: %s", error)
-        figures = {}
-    for name, figure in figures.items():
-        figure.savefig(folder / name, dpi=150)
-    try:
-        write_report(folder)
-    except (RecipeError, OSError) as error:
-        logger.warning("No report: %s", error)
+        return {}

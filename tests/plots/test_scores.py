@@ -29,6 +29,8 @@ def test_the_most_confident_mistake_comes_first_and_ties_keep_their_order():
     assert list(plots.most_confidently_wrong([0, 0, 0, 0, 1], scores)) == [2, 0, 3]
     assert list(plots.most_confidently_wrong([0, 0, 0, 0, 1], scores, count=1)) == [2]
     assert len(plots.most_confidently_wrong([1, 0, 1, 1, 1], scores)) == 0
+    with pytest.raises(ValueError, match="`count` must be an integer >= 1. Received: count=-1"):
+        plots.most_confidently_wrong([0, 0, 0, 0, 1], scores, count=-1)
 
 
 def test_a_confusion_matrix_counts_pairs():

@@ -51,4 +51,4 @@ def test_a_report_that_cannot_be_written_is_a_warning(save, monkeypatch, caplog)
 
     monkeypatch.setattr(pictures, "write_report", full)
     assert "report.html" not in save()
-    assert "No report: [Errno 28] No space left on device" in caplog.text
+    assert "No pictures or report: [Errno 28] No space left on device" in caplog.text
