@@ -6,7 +6,7 @@ from typing import ClassVar, Literal
 import keras
 import numpy as np
 
-from keras_twist import models, optimizers
+from keras_twist import optimizers
 from keras_twist.data import (
     augment,
     load_imagenette,
@@ -14,9 +14,10 @@ from keras_twist.data import (
     mixup,
     random_resized_crop,
 )
-from keras_twist.ops.geometry import crop_resize
+from keras_twist.recipes import woof_networks
+from keras_twist.recipes.center_views import center_views
 from keras_twist.recipes.recipe import Recipe, RecipeError
-from keras_twist.recipes.task import Data, check_activation, check_holdout
+from keras_twist.recipes.task import Data, check_holdout
 
 NUM_CLASSES = 10
 EVAL_BATCH_SIZE = 128
@@ -27,35 +28,6 @@ VALID_SCALE = 1.14
 # fastai's RandomErasing as the published script calls it.
 ERASED, RECTANGLES = 0.3, 3
 LOADERS = {"imagewoof": load_imagewoof, "imagenette": load_imagenette}
-# By fastai's names, which the published scripts' --arch takes.
-MODELS = {
-    "mxresnet18": models.MXResNet18,
-    "mxresnet34": models.MXResNet34,
-    "mxresnet50": models.MXResNet50,
-    "mxresnet101": models.MXResNet101,
-    "mxresnet152": models.MXResNet152,
-    "xresnet18": models.XResNet18,
-    "xresnet34": models.XResNet34,
-    "xresnet50": models.XResNet50,
-    "xresnet101": models.XResNet101,
-    "xresnet152": models.XResNet152,
-    "xresnet18_deep": models.XResNet18Deep,
-    "xresnet34_deep": models.XResNet34Deep,
-    "xresnet50_deep": models.XResNet50Deep,
-    "xresnext18": models.XResNeXt18,
-    "xresnext34": models.XResNeXt34,
-    "xresnext50": models.XResNeXt50,
-    "xse_resnet18": models.XSEResNet18,
-    "xse_resnet34": models.XSEResNet34,
-    "xse_resnet50": models.XSEResNet50,
-    "xse_resnext18": models.XSEResNeXt18,
-    "xse_resnext34": models.XSEResNeXt34,
-    "xse_resnext50": models.XSEResNeXt50,
-    "xse_resnext18_deep": models.XSEResNeXt18Deep,
-    "xse_resnext34_deep": models.XSEResNeXt34Deep,
-    "xse_resnext50_deep": models.XSEResNeXt50Deep,
-    "depthwise_xresnet": models.DepthwiseXResNet,
-}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +69,7 @@ class WoofRecipe(Recipe):
     image_size: int = 128
     """Side of the images that the network sees, in pixels."""
 
-    model: Literal[tuple(MODELS)] = "mxresnet50"
+    model: Literal[tuple(woof_networks.MODELS)] = "mxresnet50"
     """Network; see keras_twist.models."""
 
     conv: Literal["conv", "twist", "depthwise"] = "conv"
@@ -201,7 +173,7 @@ def load(recipe, data_dir=None):
     # Pictures come class by class. One seed, so that every run holds out the same ones.
     order = np.random.default_rng(0).permutation(len(train))
     held, kept = np.sort(order[: recipe.holdout]), np.sort(order[recipe.holdout :])
-    views = center_views(train.images[held], train.aspects[held], recipe.image_size)
+    views = center_views(train.images[held], train.aspects[held], recipe.image_size, VALID_SCALE)
     return Data(
         (train.images[kept], train.labels[kept]),
         (views, train.labels[held]),
@@ -209,31 +181,6 @@ def load(recipe, data_dir=None):
         train.aspects[kept],
         train.class_names,
     )
-
-
-def center_views(images, aspects, size):
-    """What validation would show of training pictures: the square in their middle.
-
-    Args:
-        images: uint8 array of shape `(n, side, side, 3)`, stretched to squares.
-        aspects: Array of shape `(n,)`: their width over height before.
-        size: Side of the result.
-
-    Returns:
-        uint8 array of shape `(n, size, size, 3)`.
-    """
-    side = images.shape[1]
-    width = side * np.minimum(1 / aspects, 1) / VALID_SCALE
-    height = side * np.minimum(aspects, 1) / VALID_SCALE
-    views = []
-    for start in range(0, len(images), 256):
-        part = slice(start, start + 256)
-        box = [
-            np.asarray(value[part], "float32")
-            for value in ((side - height) / 2, (side - width) / 2, height, width)
-        ]
-        views.append(keras.ops.convert_to_numpy(crop_resize(images[part], *box, (size, size))))
-    return np.concatenate(views)
 
 
 def normalization():
@@ -269,29 +216,7 @@ def training_options(recipe, data):
 
 def build_model(recipe, data):
     """The recipe's network."""
-    check_activation(recipe)
-    options = {
-        "self_attention": recipe.self_attention,
-        "symmetric": recipe.symmetric,
-        "pool": recipe.pool,
-        "stem_strides": recipe.stem_strides,
-        "activation": recipe.activation or "mish",
-    }
-    if recipe.model != "depthwise_xresnet":
-        options["conv"] = recipe.conv
-    elif recipe.conv != "conv":
-        raise RecipeError(
-            "Field `conv` means nothing to the model 'depthwise_xresnet'. "
-            f"Received: conv={recipe.conv!r}"
-        )
-    if recipe.width is not None:
-        stages = 6 if recipe.model.endswith("_deep") else 4
-        options["widths"] = [recipe.width * factor for factor in (1, 2, 4, 8, 4, 4)[:stages]]
-    shape = (recipe.image_size, recipe.image_size, 3)
-    try:
-        return MODELS[recipe.model](num_classes=NUM_CLASSES, input_shape=shape, **options)
-    except ValueError as error:
-        raise RecipeError(f"Field `model`: {error}") from error
+    return woof_networks.build(recipe, NUM_CLASSES)
 
 
 def build_optimizer(recipe, model, learning_rate, momentum):

@@ -76,7 +76,7 @@ def assert_same_end(folder, finished):
     assert step == expected_step == 3 * STEPS_PER_EPOCH
     for value, other in zip(values, expected, strict=True):
         np.testing.assert_array_equal(value, other)
-    names = "epoch", "loss", "accuracy", "val_loss", "val_accuracy", "learning_rate"
+    names = "epoch", "loss", "val_loss", "val_accuracy", "learning_rate"
     assert metrics(folder, *names) == metrics(finished[0], *names)
 
 
