@@ -109,7 +109,7 @@ class WoofRecipe(Recipe):
 
     def __post_init__(self):
         super().__post_init__()
-        if not self.epsilon > 0 or self.beta_2 == 1 or self.momentum == 1:
+        if self.beta_2 == 1 or self.momentum == 1:
             raise RecipeError(
                 "Fields `momentum` and `beta_2` must be below 1. "
                 f"Received: momentum={self.momentum}, beta_2={self.beta_2}"
@@ -223,16 +223,15 @@ def build_optimizer(recipe, model, learning_rate, momentum):
     """The recipe's optimizer, whose weight decay leaves batch normalisation and biases alone."""
     adam = {"beta_1": recipe.momentum, "beta_2": recipe.beta_2}
     common = {"weight_decay": recipe.weight_decay, "epsilon": recipe.epsilon}
-    keras_optimizers = keras.optimizers
     makers = {
         "ranger": lambda: optimizers.Ranger(learning_rate, **adam, **common),
         "radam": lambda: optimizers.RAdam(learning_rate, **adam, **common),
-        "adam": lambda: keras_optimizers.Adam(learning_rate, **adam, **common),
-        "lamb": lambda: keras_optimizers.Lamb(learning_rate, **adam, **common),
+        "adam": lambda: keras.optimizers.Adam(learning_rate, **adam, **common),
+        "lamb": lambda: keras.optimizers.Lamb(learning_rate, **adam, **common),
         "lookahead": lambda: optimizers.Lookahead(
-            keras_optimizers.Adam(learning_rate, **adam, **common)
+            keras.optimizers.Adam(learning_rate, **adam, **common)
         ),
-        "rms": lambda: keras_optimizers.RMSprop(learning_rate, rho=recipe.beta_2, **common),
+        "rms": lambda: keras.optimizers.RMSprop(learning_rate, rho=recipe.beta_2, **common),
         "sgd": lambda: optimizers.SGD(learning_rate, momentum, weight_decay=recipe.weight_decay),
     }
     optimizer = makers[recipe.optimizer]()
