@@ -13,6 +13,7 @@ import numpy as np
 
 from keras_twist.callbacks.model_state import read_variables, state_variables
 from keras_twist.files import partial_file
+from keras_twist.recipes.divergence import Diverged, are_finite
 from keras_twist.recipes.recipe import RecipeError
 
 FILE_NAME = "checkpoint.npz"
@@ -51,9 +52,14 @@ def save(path, model, progress):
     Args:
         path: Path of the file.
         model: Compiled model whose optimizer is built.
-        progress: JSON value that `load` gives back.
+        progress: JSON object with `step` and `steps_per_epoch`, which `load` gives back.
+
+    Raises:
+        Diverged: if a number is not finite; the file is what it was.
     """
     values = read_state(model)
+    if not are_finite(values):
+        raise Diverged(progress["step"], progress["steps_per_epoch"], "weights are")
     header = json.dumps({"variables": _names(model), "progress": progress})
     arrays = {f"v{number}": value for number, value in enumerate(values)}
     with partial_file(path) as file:
@@ -105,6 +111,7 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: Where `checkpoint.npz` is written.
         stopwatch: The run's `Stopwatch`, whose clock stands still meanwhile.
+        divergence: The run's `StopOnDivergence`, which looks before anything is written.
         minutes: Time between checkpoints within an epoch.
         steps_per_epoch: Batches in a whole epoch.
 
@@ -113,10 +120,11 @@ class Checkpoint(keras.callbacks.Callback):
             skipped step of loss scaling does not advance.
     """
 
-    def __init__(self, folder, stopwatch, minutes, steps_per_epoch):
+    def __init__(self, folder, stopwatch, divergence, minutes, steps_per_epoch):
         super().__init__()
         self.path = Path(folder) / FILE_NAME
         self.stopwatch = stopwatch
+        self.divergence = divergence
         self.minutes = minutes
         self.steps_per_epoch = steps_per_epoch
         self.step = 0
@@ -156,12 +164,13 @@ class Checkpoint(keras.callbacks.Callback):
     # every step.
     def on_train_batch_begin(self, batch, logs=None):
         self.step = self._epoch_start + batch
-        if self.signum is not None:
-            self.write()
-            raise Interrupted(self.signum, self.step, self.path.parent)
-        if time.monotonic() - self._last > 60 * self.minutes:
+        due = time.monotonic() - self._last > 60 * self.minutes
+        if self.signum is not None or due:
+            self.divergence.look()
             self.write()
             self.stopwatch.resume()
+        if self.signum is not None:
+            raise Interrupted(self.signum, self.step, self.path.parent)
 
     def on_epoch_end(self, epoch, logs=None):
         self.step = (epoch + 1) * self.steps_per_epoch

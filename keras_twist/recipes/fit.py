@@ -8,7 +8,10 @@ import keras
 
 from keras_twist import callbacks
 from keras_twist.callbacks.reporting import read_json_lines
+from keras_twist.files import partial_path, remove_partials
 from keras_twist.recipes import checkpoint, run_folder, runtime, task
+from keras_twist.recipes.divergence import StopOnDivergence
+from keras_twist.recipes.memory import check_memory, out_of_memory
 from keras_twist.recipes.pictures import save_pictures
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.training_accuracy import WithoutTrainingAccuracy
@@ -87,47 +90,54 @@ def fit(
     """
     if (recipe is None) == (resume is None):
         raise RecipeError("Give either `recipe` or `resume`: a stopped run brings its own recipe.")
-    recipe, data, model, steps_per_epoch = prepare(
-        recipe or run_folder.read_recipe(resume), data_dir
-    )
-    policy, jit_compile = recipe.precision, recipe.xla == "on"
-    feed = task.training_feed(recipe, data)
-    attached = contextlib.ExitStack()  # Until the training ends: what is compiled now is used then.
-    attached.enter_context(feed.attach(model))
-    _warm_up(model, feed.dataset(0))
+    recipe = recipe or run_folder.read_recipe(resume)
+    with contextlib.ExitStack() as claimed:
+        if resume is not None:
+            claimed.enter_context(run_folder.claim(resume))
+        recipe, data, model, steps_per_epoch = prepare(recipe, data_dir)
+        feed = task.training_feed(recipe, data)
+        with out_of_memory(recipe), feed.attach(model):  # What is compiled now is used to the end.
+            _warm_up(model, feed.dataset(0))
+            if resume is None:
+                folder = run_folder.create(runs, recipe.name)
+                claimed.enter_context(run_folder.claim(folder))
+                run_folder.write_recipe(folder, recipe)
+                environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
+                run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
+            else:
+                folder = Path(resume)
+                remove_partials(folder)
+            stopwatch = callbacks.Stopwatch(recipe.batch_size)
+            divergence = StopOnDivergence(steps_per_epoch)
+            keeper = checkpoint.Checkpoint(
+                folder, stopwatch, divergence, checkpoint_minutes, steps_per_epoch
+            )
+            keeper.restore(model)
+            bars = _progress_bar(progress, keeper.step % steps_per_epoch)
+            used = [
+                stopwatch,
+                divergence,
+                *([WithoutTrainingAccuracy()] if recipe.mixup else []),
+                *bars,
+                callbacks.EpochTable(),
+                callbacks.JSONLinesLogger(folder / run_folder.METRICS),
+                keeper,
+            ]
+            with keeper:
+                try:
+                    _train(model, recipe, feed, data, keeper.step, steps_per_epoch, used)
+                except checkpoint.Interrupted:
+                    _save_model(model, folder)
+                    raise
+                finally:
+                    for bar in bars:
+                        bar.close()
+        return _finish(model, recipe, data, steps_per_epoch, folder)
 
-    folder = run_folder.create(runs, recipe.name) if resume is None else Path(resume)
-    stopwatch = callbacks.Stopwatch(recipe.batch_size)
-    keeper = checkpoint.Checkpoint(folder, stopwatch, checkpoint_minutes, steps_per_epoch)
-    if resume is None:
-        run_folder.write_recipe(folder, recipe)
-        run_folder.write_json(
-            folder / run_folder.ENVIRONMENT, runtime.describe_environment(policy, jit_compile)
-        )
-    else:
-        keeper.restore(model)
-    metrics_path = folder / run_folder.METRICS
-    bars = _progress_bar(progress, keeper.step % steps_per_epoch)
-    used = [
-        stopwatch,
-        *([WithoutTrainingAccuracy()] if recipe.mixup else []),
-        *bars,
-        callbacks.EpochTable(),
-        callbacks.JSONLinesLogger(metrics_path),
-        keeper,
-    ]
-    with keeper:
-        try:
-            _train(model, recipe, feed, data, keeper.step, steps_per_epoch, used)
-        except checkpoint.Interrupted:
-            _save_model(model, folder)
-            raise
-        finally:
-            attached.close()
-            for bar in bars:
-                bar.close()
 
-    rows = read_json_lines(metrics_path)
+def _finish(model, recipe, data, steps_per_epoch, folder):
+    """Write what a run leaves behind, and return its result."""
+    rows = read_json_lines(folder / run_folder.METRICS)
     _save_model(model, folder)
     last = rows[-1]
     images = recipe.epochs * steps_per_epoch * recipe.batch_size
@@ -164,13 +174,15 @@ def prepare(recipe, data_dir=None):
         RecipeError: if the recipe does not fit the data or the network.
     """
     policy = runtime.resolve_precision(recipe.precision)
-    jit_compile = runtime.resolve_xla(recipe.xla)
+    jit_compile = runtime.resolve_xla("off" if recipe.deterministic else recipe.xla)
     recipe = dataclasses.replace(recipe, precision=policy, xla="on" if jit_compile else "off")
     if recipe.feed == "resident" and recipe.mixup and jit_compile:
         raise RecipeError(
             "Field `feed`: mixup cannot be drawn in a step that XLA compiles; take feed='tf.data' "
             f"or xla='off'. Received: feed={recipe.feed!r}, mixup={recipe.mixup}"
         )
+    if recipe.deterministic:
+        runtime.use_deterministic_operations()
     data = task.of(recipe).load(recipe, data_dir)
     steps_per_epoch = len(data.train[1]) // recipe.batch_size
     if steps_per_epoch == 0:
@@ -182,6 +194,7 @@ def prepare(recipe, data_dir=None):
     with runtime.precision_policy(policy):
         model = task.of(recipe).build_model(recipe, data)
         task.compile_model(model, recipe, recipe.epochs * steps_per_epoch, jit_compile)
+    check_memory(model, recipe.batch_size)
     return recipe, data, model, steps_per_epoch
 
 
@@ -229,7 +242,5 @@ def _warm_up(model, batches):
 
 
 def _save_model(model, folder):
-    """Write `model.keras`, under another name until it is whole."""
-    partial = folder / ".partial.keras"
-    model.save(partial)
-    partial.replace(folder / "model.keras")
+    with partial_path(folder / "model.keras") as path:
+        model.save(path)

@@ -115,6 +115,10 @@ class Recipe:
     seed: int = 0
     """Decides initial weights, order and augmentation."""
 
+    deterministic: bool = False
+    """The same weights to the last bit on repeat on a GPU as well, by operations that may be slower
+    and without XLA. On a CPU that is so anyway."""
+
     def __post_init__(self):
         if not self.name or set(self.name) & set("/\\\0") or self.name.startswith("."):
             raise RecipeError(
@@ -142,6 +146,8 @@ class Recipe:
                 f"Field `anneal_start` must lie in [0, 1). Received: "
                 f"anneal_start={self.anneal_start}"
             )
+        if self.deterministic and self.xla == "on":
+            raise RecipeError("Field `deterministic` rules out XLA. Received: xla='on'")
         if self.schedule in ("one_cycle", "flat_cosine") and not self.learning_rate > 0:
             raise RecipeError(
                 f"Field `learning_rate` must be positive with schedule={self.schedule!r}. "
