@@ -20,8 +20,10 @@ TWIST_VARIANTS = {
     "notebook": {"masked": True, "origin": "corner", "field": "squeeze_shear"},
     "mxresnet": {"masked": False, "origin": "corner", "field": "free", "center_range": 2.0},
 }
-"""Keyword arguments of `TwistLayer` for the two published forms: `"notebook"`, with disks, and
-`"mxresnet"`, the later one, without."""
+"""Keyword arguments of `TwistLayer` for the two published forms.
+
+`"notebook"` is the earlier one, with disks, `"mxresnet"` the later one, without.
+"""
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")

@@ -1,0 +1,55 @@
+"""What mkdocstrings must know of this package's docstrings that it cannot read from the files."""
+
+import importlib
+import inspect
+import re
+
+import griffe
+
+# Modules whose public functions are made by another function, with a docstring for each.
+FACTORIES = ("keras_twist.models.xresnet", "keras_twist.models.mxresnet")
+
+
+class Docstrings(griffe.Extension):
+    """Gives the networks their documentation, and examples their frames."""
+
+    def on_module_members(self, *, mod, **kwargs):
+        """Replace assignments of networks by the functions that they are."""
+        if mod.path in FACTORIES:
+            module = importlib.import_module(mod.path)
+            for name, member in list(mod.members.items()):
+                value = getattr(module, name)
+                if isinstance(member, griffe.Attribute) and inspect.isfunction(value):
+                    mod.set_member(name, documented_function(name, value))
+
+    def on_package(self, *, pkg, **kwargs):
+        """Where a function has the name of its file, the package means the function."""
+        for room in pkg.modules.values():
+            for member in room.members.values():
+                if member.is_alias and member.name in (room.exports or ()):
+                    member.resolve_target()  # by way of the file, which leaves now
+            for name in room.exports or ():
+                file = room.members[name]
+                if isinstance(file, griffe.Module):
+                    room.set_member(name, griffe.Alias(name, file.members[name], parent=room))
+
+    def on_object(self, *, obj, **kwargs):
+        """Call the section of examples as griffe does, which then takes prompts for code."""
+        if obj.docstring:
+            text = re.sub(r"^( *)Example:$", r"\1Examples:", obj.docstring.value, flags=re.M)
+            obj.docstring.value = text
+
+
+def documented_function(name, value):
+    """A function for griffe, from one that is loaded."""
+    parameters = [
+        griffe.Parameter(
+            parameter.name,
+            kind=griffe.ParameterKind.positional_or_keyword,
+            default=repr(parameter.default),
+        )
+        for parameter in inspect.signature(value).parameters.values()
+    ]
+    function = griffe.Function(name, parameters=griffe.Parameters(*parameters))
+    function.docstring = griffe.Docstring(inspect.getdoc(value), parent=function)
+    return function
