@@ -3,6 +3,7 @@
 import importlib
 import inspect
 import re
+import textwrap
 
 import griffe
 
@@ -11,7 +12,12 @@ FACTORIES = ("keras_twist.models.xresnet", "keras_twist.models.mxresnet")
 
 
 class Docstrings(griffe.Extension):
-    """Gives the networks their documentation, and examples their frames."""
+    """Gives the networks their documentation, and sections the form that griffe reads."""
+
+    def on_instance(self, *, obj, **kwargs):
+        """Every object as it is read from its file."""
+        if obj.docstring:
+            obj.docstring.value = readable(obj.docstring.value)
 
     def on_module_members(self, *, mod, **kwargs):
         """Replace assignments of networks by the functions that they are."""
@@ -33,11 +39,19 @@ class Docstrings(griffe.Extension):
                 if isinstance(file, griffe.Module):
                     room.set_member(name, griffe.Alias(name, file.members[name], parent=room))
 
-    def on_object(self, *, obj, **kwargs):
-        """Call the section of examples as griffe does, which then takes prompts for code."""
-        if obj.docstring:
-            text = re.sub(r"^( *)Example:$", r"\1Examples:", obj.docstring.value, flags=re.M)
-            obj.docstring.value = text
+
+def readable(text):
+    """A docstring whose examples have griffe's title, and whose results are text.
+
+    Of a section of results griffe would take for a type what stands before a colon.
+    """
+    text = re.sub(r"^Example:$", "Examples:", inspect.cleandoc(text), flags=re.M)
+    return re.sub(
+        r"^Returns:\n((?:    .*\n?|\n)+)",
+        lambda found: f"**Returns:**\n\n{textwrap.dedent(found[1])}",
+        text,
+        flags=re.M,
+    )
 
 
 def documented_function(name, value):
@@ -51,5 +65,5 @@ def documented_function(name, value):
         for parameter in inspect.signature(value).parameters.values()
     ]
     function = griffe.Function(name, parameters=griffe.Parameters(*parameters))
-    function.docstring = griffe.Docstring(inspect.getdoc(value), parent=function)
+    function.docstring = griffe.Docstring(readable(value.__doc__), parent=function)
     return function

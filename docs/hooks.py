@@ -10,7 +10,7 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 # Folders that pages link to and that have their place elsewhere.
-SHOWN = ("images/*.png", "benchmarks/results/*.json", "examples/*.py")
+SHOWN = ("images/*.png", "benchmarks/results/*.json")
 # What a browser fetches by itself. Links that people follow may lead anywhere.
 FETCHED = re.compile(
     r'<(?:script|img|iframe)[^>]+src="?(?:https?:)?//'
@@ -19,7 +19,7 @@ FETCHED = re.compile(
 
 
 def on_files(files, config):
-    """Add pictures, figures and examples, so that links to them are checked and work offline."""
+    """Add pictures and figures, so that links to them are checked and work anywhere."""
     for pattern in SHOWN:
         for path in sorted(ROOT.glob(pattern)):
             name = path.relative_to(ROOT).as_posix()
@@ -38,6 +38,10 @@ def on_env(env, config, files):
     for page in files.documentation_pages():
         if page.src_uri.startswith("reference/"):
             entries.update(re.findall(r'<h2 id="(keras_twist\.[\w.]+)"', page.page.content))
+            if "<blockquote>" in page.page.content:
+                raise PluginError(
+                    f"{page.src_uri}: a docstring's line begins with > outside of code"
+                )
     package = importlib.import_module("keras_twist")
     for room in package.__all__:
         for name in importlib.import_module(f"keras_twist.{room}").__all__:

@@ -55,8 +55,8 @@ class Lookahead(keras.optimizers.Optimizer):
 
     Raises:
         ValueError: If `inner_optimizer` is no optimizer, is built already or has an `apply()` of
-            its own (`LossScaleOptimizer`, `MultiOptimizer`), if `sync_period` is not an integer
-            >= 1 or if `slow_step_size` is outside (0, 1].
+            its own (`LossScaleOptimizer`, `MultiOptimizer`), if `sync_period` is no integer of at
+            least 1 or if `slow_step_size` is outside (0, 1].
 
     Example:
         >>> optimizer = keras_twist.optimizers.Lookahead(keras.optimizers.SGD(1.0), sync_period=2)
