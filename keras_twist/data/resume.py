@@ -31,10 +31,9 @@ def fetch_resumable(url, path, md5, timeout=CONNECT_SECONDS):
         OSError: The file cannot be written.
 
     Example:
-
-    ```python
-    fetch_resumable("https://example.org/set.tgz", Path("set.tgz"), md5=("3d20...",))
-    ```
+        ```python
+        fetch_resumable("https://example.org/set.tgz", Path("set.tgz"), md5=("3d20...",))
+        ```
     """
     # Two processes would mix their pieces.
     with alone_in(path.parent):

@@ -26,6 +26,11 @@ class Interrupted(Exception):
         signum: The signal's number.
         step: Batches that the checkpoint has been trained on.
         folder: Path of the run folder.
+
+    Example:
+        >>> stopped = Interrupted(signal.SIGINT, step=98, folder=Path("runs/quick-1"))
+        >>> f"{stopped} after batch {stopped.step}, to go on from {stopped.folder}"
+        'SIGINT after batch 98, to go on from runs/quick-1'
     """
 
     def __init__(self, signum, step, folder):

@@ -32,6 +32,13 @@ class Result:
         images_per_second: Training images over that time.
         folder: Path of the run folder.
         model: The trained `keras.Model`.
+
+    Example:
+        >>> result = Result(
+        ...     "quick", 0.87, 0.99, 1.13, "test", 4, 478.2, 415.4, Path("runs/quick-1"), model=None
+        ... )
+        >>> f"{result.accuracy:.0%} on the {result.validated_on} images"
+        '87% on the test images'
     """
 
     name: str

@@ -11,7 +11,17 @@ Feed = Literal["tf.data", "resident"]
 
 
 class RecipeError(ValueError):
-    """A recipe or a run folder cannot be used; the message says which field and why."""
+    """A recipe or a run folder cannot be used; the message says which field and why.
+
+    A `ValueError`, as `DataError` is: one `except` turns every bad input into a line.
+
+    Example:
+        >>> keras_twist.recipes.CIFARRecipe(name="mine", epochs=0)
+        Traceback (most recent call last):
+            ...
+        keras_twist.recipes.recipe.RecipeError: Field `epochs` must be at least 1.
+        Received: epochs=0
+    """
 
 
 @dataclasses.dataclass(frozen=True)
