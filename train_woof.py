@@ -7,20 +7,11 @@ python train_woof.py --resume runs/mxresnet50_twist-20260101-120000
 python train_woof.py --help
 """
 
-import os
 import sys
 
-# TensorFlow's C++ side writes to the screen while it is loaded, at any log level; errors of the
-# import are Python exceptions and come through.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-screen, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-os.dup2(nowhere, 2)
-try:
-    from keras_twist.recipes.cli import main
-    from keras_twist.recipes.published_flags import WOOF
-    from keras_twist.recipes.woof import ABOUT, WOOF_RECIPES
-finally:
-    os.dup2(screen, 2)
+from keras_twist.recipes.cli import main
+from keras_twist.recipes.published_flags import WOOF
+from keras_twist.recipes.woof import ABOUT, WOOF_RECIPES
 
 if __name__ == "__main__":
     sys.exit(main(WOOF_RECIPES, ABOUT, default="mxresnet50_twist", flags=WOOF))
