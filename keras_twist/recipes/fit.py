@@ -8,7 +8,7 @@ import keras
 
 from keras_twist import callbacks
 from keras_twist.callbacks.reporting import read_json_lines
-from keras_twist.recipes import checkpoint, run_folder, runtime, task
+from keras_twist.recipes import checkpoint, epoch_logs, run_folder, runtime, task
 from keras_twist.recipes.pictures import save_pictures
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.training_accuracy import WithoutTrainingAccuracy
@@ -42,6 +42,11 @@ class Result:
     folder: Path
     model: keras.Model = dataclasses.field(repr=False)
 
+    def to_dict(self):
+        """Everything but the model, as values of JSON."""
+        values = {name: value for name, value in vars(self).items() if name != "model"}
+        return values | {"folder": str(self.folder)}
+
 
 def fit(
     recipe=None,
@@ -51,6 +56,8 @@ def fit(
     resume=None,
     checkpoint_minutes=5.0,
     progress=False,
+    table=True,
+    log=(),
 ):
     """Train a recipe and return what it reached.
 
@@ -58,7 +65,7 @@ def fit(
     `checkpoint.npz` (the exact state, for `resume`), `model.keras`, `result.json`,
     `predictions.npz` (of the validation images), `curves.png`, `schedule.png`,
     `misclassified.png`, `confusion.png` and `report.html`, which shows all of it; and one table row
-    per epoch to the standard output.
+    per epoch to the standard output, unless told otherwise.
 
     Args:
         recipe: A `Recipe`; may be None when resuming, since the run folder holds it.
@@ -70,6 +77,10 @@ def fit(
         checkpoint_minutes: Time between checkpoints within an epoch; there is one after each epoch
             besides. Defaults to 5.0.
         progress: Whether to show a progress bar within each epoch (needs rich). Defaults to False.
+        table: Whether to write a row per epoch to the standard output. Defaults to True.
+        log: Records to keep besides: `"csv"` (`training.csv`), `"tensorboard"` (a folder of that
+            name; needs the package), by Keras's callbacks, which count epochs from 0. A resumed run
+            goes on with those it has. Defaults to `()`.
 
     Returns:
         A `Result`.
@@ -87,6 +98,7 @@ def fit(
     """
     if (recipe is None) == (resume is None):
         raise RecipeError("Give either `recipe` or `resume`: a stopped run brings its own recipe.")
+    epoch_logs.check_logs(log)
     recipe, data, model, steps_per_epoch = prepare(
         recipe or run_folder.read_recipe(resume), data_dir
     )
@@ -107,13 +119,17 @@ def fit(
     else:
         keeper.restore(model)
     metrics_path = folder / run_folder.METRICS
+    rows = read_json_lines(metrics_path)[: keeper.step // steps_per_epoch]
     bars = _progress_bar(progress, keeper.step % steps_per_epoch)
+    logs = epoch_logs.epoch_logs(folder, log, model, rows)
+    best = max((row["val_accuracy"] or 0.0 for row in rows), default=None)
     used = [
         stopwatch,
         *([WithoutTrainingAccuracy()] if recipe.mixup else []),
         *bars,
-        callbacks.EpochTable(),
+        *([callbacks.EpochTable(best=best)] if table else []),
         callbacks.JSONLinesLogger(metrics_path),
+        *logs,
         keeper,
     ]
     with keeper:
@@ -124,8 +140,8 @@ def fit(
             raise
         finally:
             attached.close()
-            for bar in bars:
-                bar.close()
+            for shown in (*bars, *logs):
+                shown.close()
 
     rows = read_json_lines(metrics_path)
     _save_model(model, folder)
@@ -143,8 +159,7 @@ def fit(
         folder=folder,
         model=model,
     )
-    summary = {name: value for name, value in vars(result).items() if name != "model"}
-    run_folder.write_json(folder / run_folder.RESULT, {**summary, "folder": str(folder)})
+    run_folder.write_json(folder / run_folder.RESULT, result.to_dict())
     save_pictures(model, data, rows, folder, recipe, steps_per_epoch)
     return result
 
