@@ -93,7 +93,7 @@ class FolderSource:
     def contents(self, entries):
         """Yields (position, function that reads the bytes), for a worker to call."""
         for position, entry in enumerate(entries):
-            yield position, functools.partial(_read_file, self.root / entry.path)
+            yield position, functools.partial(read_file, self.root / entry.path)
 
 
 class ArchiveSource:
@@ -207,7 +207,8 @@ def _starts_as_picture(path):
         return False
 
 
-def _read_file(path):
+def read_file(path):
+    """The bytes of a picture's file; `DataError`, which does not name it, if it cannot be read."""
     try:
         if (size := path.stat().st_size) > _MAX_FILE_BYTES:
             raise DataError(f"the file has {size} bytes, more than any picture")

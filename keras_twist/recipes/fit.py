@@ -1,4 +1,4 @@
-"""Run a recipe: data, model, training that can be stopped and resumed, and what is left of it."""
+"""Run a recipe: a training that can be stopped and resumed, and what is left of it."""
 
 import contextlib
 import dataclasses
@@ -9,10 +9,11 @@ import keras
 from keras_twist import callbacks
 from keras_twist.callbacks.reporting import read_json_lines
 from keras_twist.files import partial_path, remove_partials
-from keras_twist.recipes import checkpoint, run_folder, runtime, task
+from keras_twist.recipes import checkpoint, epoch_logs, run_folder, runtime, task
 from keras_twist.recipes.divergence import StopOnDivergence
-from keras_twist.recipes.memory import check_memory, out_of_memory
+from keras_twist.recipes.memory import out_of_memory
 from keras_twist.recipes.pictures import save_pictures
+from keras_twist.recipes.preparation import prepare, warm_up
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.training_accuracy import WithoutTrainingAccuracy
 
@@ -52,6 +53,11 @@ class Result:
     folder: Path
     model: keras.Model = dataclasses.field(repr=False)
 
+    def to_dict(self):
+        """Everything but the model, as values of JSON."""
+        values = {name: value for name, value in vars(self).items() if name != "model"}
+        return values | {"folder": str(self.folder)}
+
 
 def fit(
     recipe=None,
@@ -61,6 +67,8 @@ def fit(
     resume=None,
     checkpoint_minutes=5.0,
     progress=False,
+    table=True,
+    log=(),
 ):
     """Train a recipe and return what it reached.
 
@@ -68,7 +76,7 @@ def fit(
     `checkpoint.npz` (the exact state, for `resume`), `model.keras`, `result.json`,
     `predictions.npz` (of the validation images), `curves.png`, `schedule.png`,
     `misclassified.png`, `confusion.png` and `report.html`, which shows all of it; and one table row
-    per epoch to the standard output.
+    per epoch to the standard output, unless told otherwise.
 
     Args:
         recipe: A `Recipe`; may be None when resuming, since the run folder holds it.
@@ -80,6 +88,10 @@ def fit(
         checkpoint_minutes: Time between checkpoints within an epoch; there is one after each epoch
             besides. Defaults to 5.0.
         progress: Whether to show a progress bar within each epoch (needs rich). Defaults to False.
+        table: Whether to write a row per epoch to the standard output. Defaults to True.
+        log: Records to keep besides: `"csv"` (`training.csv`), `"tensorboard"` (a folder of that
+            name; needs the package), by Keras's callbacks, which count epochs from 0. A resumed run
+            goes on with those it has. Defaults to `()`.
 
     Returns:
         A `Result`.
@@ -97,6 +109,7 @@ def fit(
     """
     if (recipe is None) == (resume is None):
         raise RecipeError("Give either `recipe` or `resume`: a stopped run brings its own recipe.")
+    epoch_logs.check_logs(log)
     recipe = recipe or run_folder.read_recipe(resume)
     with contextlib.ExitStack() as claimed:
         if resume is not None:
@@ -104,7 +117,7 @@ def fit(
         recipe, data, model, steps_per_epoch = prepare(recipe, data_dir)
         feed = task.training_feed(recipe, data)
         with out_of_memory(recipe), feed.attach(model):  # What is compiled now is used to the end.
-            _warm_up(model, feed.dataset(0))
+            warm_up(model, feed.dataset(0))
             if resume is None:
                 folder = run_folder.create(runs, recipe.name)
                 claimed.enter_context(run_folder.claim(folder))
@@ -120,14 +133,19 @@ def fit(
                 folder, stopwatch, divergence, checkpoint_minutes, steps_per_epoch
             )
             keeper.restore(model)
+            metrics_path = folder / run_folder.METRICS
+            rows = read_json_lines(metrics_path)[: keeper.step // steps_per_epoch]
             bars = _progress_bar(progress, keeper.step % steps_per_epoch)
+            logs = epoch_logs.epoch_logs(folder, log, model, rows)
+            best = max((row["val_accuracy"] or 0.0 for row in rows), default=None)
             used = [
                 stopwatch,
                 divergence,
                 *([WithoutTrainingAccuracy()] if recipe.mixup else []),
                 *bars,
-                callbacks.EpochTable(),
-                callbacks.JSONLinesLogger(folder / run_folder.METRICS),
+                *([callbacks.EpochTable(best=best)] if table else []),
+                callbacks.JSONLinesLogger(metrics_path),
+                *logs,
                 keeper,
             ]
             with keeper:
@@ -137,8 +155,8 @@ def fit(
                     _save_model(model, folder)
                     raise
                 finally:
-                    for bar in bars:
-                        bar.close()
+                    for shown in (*bars, *logs):
+                        shown.close()
         return _finish(model, recipe, data, steps_per_epoch, folder)
 
 
@@ -160,49 +178,9 @@ def _finish(model, recipe, data, steps_per_epoch, folder):
         folder=folder,
         model=model,
     )
-    summary = {name: value for name, value in vars(result).items() if name != "model"}
-    run_folder.write_json(folder / run_folder.RESULT, {**summary, "folder": str(folder)})
+    run_folder.write_json(folder / run_folder.RESULT, result.to_dict())
     save_pictures(model, data, rows, folder, recipe, steps_per_epoch)
     return result
-
-
-def prepare(recipe, data_dir=None):
-    """What a recipe trains: everything up to the first step.
-
-    Args:
-        recipe: A `Recipe`.
-        data_dir: See `fit`.
-
-    Returns:
-        The recipe with what `auto` stands for on this machine, so that a run can be resumed or
-        repeated on another; its data; the compiled model; batches in an epoch.
-
-    Raises:
-        RecipeError: if the recipe does not fit the data or the network.
-    """
-    policy = runtime.resolve_precision(recipe.precision)
-    jit_compile = runtime.resolve_xla("off" if recipe.deterministic else recipe.xla)
-    recipe = dataclasses.replace(recipe, precision=policy, xla="on" if jit_compile else "off")
-    if recipe.feed == "resident" and recipe.mixup and jit_compile:
-        raise RecipeError(
-            "Field `feed`: mixup cannot be drawn in a step that XLA compiles; take feed='tf.data' "
-            f"or xla='off'. Received: feed={recipe.feed!r}, mixup={recipe.mixup}"
-        )
-    if recipe.deterministic:
-        runtime.use_deterministic_operations()
-    data = task.of(recipe).load(recipe, data_dir)
-    steps_per_epoch = len(data.train[1]) // recipe.batch_size
-    if steps_per_epoch == 0:
-        raise RecipeError(
-            f"Field `batch_size` must not be larger than the training set, {len(data.train[1])}. "
-            f"Received: batch_size={recipe.batch_size}"
-        )
-    keras.utils.set_random_seed(recipe.seed)
-    with runtime.precision_policy(policy):
-        model = task.of(recipe).build_model(recipe, data)
-        task.compile_model(model, recipe, recipe.epochs * steps_per_epoch, jit_compile)
-    check_memory(model, recipe.batch_size)
-    return recipe, data, model, steps_per_epoch
 
 
 def _train(model, recipe, feed, data, step, steps_per_epoch, used):
@@ -233,19 +211,6 @@ def _progress_bar(wanted, first_step):
     from keras_twist.recipes.terminal import ProgressBar
 
     return [ProgressBar(first_step)]
-
-
-def _warm_up(model, batches):
-    """Trace and compile the training step, off the clock, and leave no trace in any variable."""
-    model.optimizer.build(model.trainable_variables)
-    before = {
-        id(v): keras.ops.convert_to_numpy(v).copy() for v in checkpoint.state_variables(model)
-    }
-    model.fit(batches, epochs=1, steps_per_epoch=1, shuffle=False, verbose=0)
-    for variable in checkpoint.state_variables(model):
-        if id(variable) in before:
-            variable.assign(before[id(variable)])
-    model.reset_metrics()
 
 
 def _save_model(model, folder):

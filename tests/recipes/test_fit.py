@@ -20,7 +20,7 @@ from keras_twist.recipes import (
     run_folder,
     task,
 )
-from keras_twist.recipes.fit import _warm_up
+from keras_twist.recipes.preparation import warm_up
 
 pytestmark = [
     pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="fit feeds by tf.data"),
@@ -132,7 +132,7 @@ def test_the_warm_up_leaves_no_trace(tiny_images):
     task.compile_model(model, recipe, 12, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     before = checkpoint.read_state(model)
-    _warm_up(model, task.training_batches(recipe, data))
+    warm_up(model, task.training_batches(recipe, data))
     after = checkpoint.read_state(model)
     for old, new in zip(before, after, strict=False):
         np.testing.assert_array_equal(old, new)
