@@ -19,6 +19,7 @@ import tyro
 from keras_twist.recipes.options import Options
 from keras_twist.recipes.published_flags import COMMON, translate
 from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.run_folder import read_recipe
 
 # The boxes of the help. Each field of the recipes and of `Options` is in one.
 GROUPS = {
@@ -31,8 +32,8 @@ GROUPS = {
     "augmentation": "flip padding min_scale cutout erasing erasing_area mixup",
     "evaluation": "holdout trained predict export",
     "instead of training": "dry_run dump lr_find lr_find_start lr_find_end lr_find_steps",
-    "files and runs": "data_dir runs_dir resume checkpoint_minutes log quiet json",
-    "machine": "precision xla feed gpu",
+    "files and runs": "data_dir runs_dir resume replay checkpoint_minutes log quiet json",
+    "machine": "precision xla feed deterministic gpu",
 }
 # More choices than this are listed in the text on a flag, and one that is not among them is told
 # the closest instead of all.
@@ -73,12 +74,15 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
     )
     _check_names(recipe, values)
     changed = dataclasses.replace(recipe, **values)
-    if options.resume is None and options.trained is None:
+    flags = [f"--{name}" for name in ("resume", "trained", "replay") if getattr(options, name)]
+    if flags and (named or changed != recipe):
+        raise RecipeError(f"{flags[0]} brings its own recipe: give no other, and change no field.")
+    if options.replay is not None:
+        changed = read_recipe(options.replay)
+        if type(changed) is not type(recipe):
+            raise RecipeError(f"{options.replay} is a run of the other script.")
         return changed, options
-    if named or changed != recipe:
-        flag = "--resume" if options.resume else "--trained"
-        raise RecipeError(f"{flag} brings its own recipe: give no other, and change no field.")
-    return None, options
+    return None if flags else changed, options
 
 
 def _read(recipe, recipes, about, arguments, examples):

@@ -30,6 +30,10 @@ class Options:
     resume: Path | None = None
     """Folder of a stopped run to go on with; it brings its own recipe."""
 
+    replay: Path | None = None
+    """Folder of a run to do over from its recipe.json, in a folder of its own; on a CPU, to the same
+    weights."""
+
     checkpoint_minutes: float = 5.0
     """Time between checkpoints within an epoch."""
 
@@ -85,6 +89,8 @@ class Options:
             }
             if refused := sorted(changed - allowed.get(mode, set())):
                 raise RecipeError(f"--{mode} cannot be given together with {_flags(refused)}.")
+        if self.replay and (self.resume or self.trained):
+            raise RecipeError("--replay starts anew: give neither --resume nor --trained.")
         if self.predict and not self.trained:
             raise RecipeError("--predict needs the folder of a run: --trained RUN.")
         if self.trained and not (self.predict or self.export):

@@ -93,3 +93,11 @@ def test_deterministic_operations(make_run, undisturbed):
     run = make_run("assignment", "--deterministic", True)
     run.finish()
     run.assert_same_end(undisturbed("assignment"))
+
+
+def test_replayed(make_run, undisturbed):
+    """Done over from its recipe.json alone."""
+    original, run = undisturbed("assignment"), make_run("assignment")
+    assert run.start(replay=original.path).wait() == 0, run.text("err")
+    assert run.path.parent == run.folder / "runs"
+    run.assert_same_end(original)

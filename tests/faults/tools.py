@@ -79,9 +79,11 @@ class Run:
         self.arguments = ["--precision", "float32", *map(str, arguments)]
         self.data = ["--data_dir", str(data[self.script])]
 
-    def start(self, *arguments, fault=None, resume=None):
-        """Start or go on with the run, and return its process."""
-        given = ["--resume", str(resume)] if resume else [*self.recipe, *self.arguments]
+    def start(self, *arguments, fault=None, resume=None, replay=None):
+        """Start, go on with or do over a run, and return its process."""
+        given = [*self.recipe, *self.arguments]
+        if resume or replay:
+            given = ["--resume", str(resume)] if resume else ["--replay", str(replay)]
         pid = self.server.ask(
             script=self.script,
             arguments=[*given, *self.data, *map(str, arguments)],
