@@ -31,7 +31,7 @@ class Options:
     """Folder of a stopped run to go on with; it brings its own recipe."""
 
     replay: Path | None = None
-    """Folder of a run to do over from its recipe.json, in a folder of its own; on a CPU, to the same
+    """Folder of a run to do over from its recipe.json, in another folder; on a CPU, to the same
     weights."""
 
     checkpoint_minutes: float = 5.0
