@@ -20,34 +20,60 @@ MAX_TOTAL_BYTES = 512 * 2**20
 MAX_MEMBERS = 10_000
 
 _GZIP_MAGIC = b"\x1f\x8b"
-# What gzip and tarfile raise on damaged bytes, found by flipping and cutting them.
-_DAMAGE = (EOFError, zlib.error, tarfile.TarError, ValueError, OverflowError, MemoryError)
+# What gzip and tarfile raise on damaged bytes, found by flipping and cutting them; RecursionError,
+# where one header announces the next a thousand times.
+_DAMAGE = (
+    EOFError,
+    zlib.error,
+    tarfile.TarError,
+    ValueError,
+    OverflowError,
+    MemoryError,
+    RecursionError,
+)
+_BUFFER_BYTES = 2**20
+# Between two members lie their headers, extended ones included, which tarfile reads whole; a long
+# name needs some kilobytes.
+_MAX_HEADER_BYTES = 2**20
 
 
 class _Bounded(io.RawIOBase):
-    """Reads from `stream` and refuses to go past `limit` bytes: a stop for compression bombs."""
+    """Reads from `stream` and refuses to go past `limit` bytes: a stop for compression bombs.
+
+    Within that limit, no more is read than was allowed: tarfile believes the size that an extended
+    header claims, and would hold all of it in memory.
+    """
 
     def __init__(self, stream, limit):
         super().__init__()
         self._stream = stream
         self._left = limit
+        self._allowed = None
 
     def readable(self):
         return True
+
+    def allow(self, count):
+        """Lets so many more bytes be read from here on; None for all that the limit leaves."""
+        self._allowed = count
 
     def readinto(self, buffer):
         count = self._stream.readinto(buffer)
         self._left -= count
         if self._left < 0:
             raise DataError("it unpacks to more bytes than any archive of this kind holds")
+        if self._allowed is not None:
+            self._allowed -= count
+            if self._allowed < 0:
+                raise DataError("it has a header that is longer than any name")
         return count
 
 
 def read_members(path, select, *, max_member=MAX_MEMBER_BYTES, max_total=MAX_TOTAL_BYTES):
     """Reads chosen members of a tar or tar.gz archive, after checking all of its members.
 
-    One absolute path, `..`, link or device anywhere condemns the whole archive, chosen or not: a
-    good archive has none. A gzip archive is read to its last byte, so that its checksum is checked.
+    One absolute path, `..`, link, device or sparse file anywhere condemns the whole archive, chosen
+    or not: a good archive has none. A gzip archive is read to its last byte, so that its checksum is checked.
 
     Args:
         path: The archive, `.tar` or `.tar.gz` by content, whatever its name.
@@ -114,7 +140,8 @@ def _opened(path, max_total):
             stream = gzip.GzipFile(fileobj=raw) if packed else raw
             bounded = _Bounded(stream, max_total)
             yield bounded
-            while bounded.read(2**20):
+            bounded.allow(None)
+            while bounded.read(_BUFFER_BYTES):
                 pass
     except DataError as error:
         raise DataError(f"Archive {os.fspath(path)} is not usable: {error}.") from error
@@ -131,14 +158,16 @@ def _opened(path, max_total):
 
 def _read(stream, select, max_member, max_members):
     seen = set()
+    stream.allow(_BUFFER_BYTES + _MAX_HEADER_BYTES)
     # "r|": strictly forward, so that a size in a header is never used for a jump.
-    with tarfile.open(fileobj=stream, mode="r|", bufsize=2**20) as archive:
+    with tarfile.open(fileobj=stream, mode="r|", bufsize=_BUFFER_BYTES) as archive:
         for number, member in enumerate(archive):
             if number >= max_members:
                 raise DataError(f"it has more than {max_members} members")
             # tarfile remembers every member, which a stream never looks up again.
             archive.members = []
             _check_member(member, max_member)
+            stream.allow(member.size + _BUFFER_BYTES + _MAX_HEADER_BYTES)
             if member.isdir() or not select(member.name):
                 continue
             if member.name in seen:
@@ -159,5 +188,8 @@ def _check_member(member, max_member):
         raise DataError(f"member {shown!r} points outside the archive's own folder")
     if not (member.isreg() or member.isdir()):
         raise DataError(f"member {shown!r} is a link or a device")
+    if member.issparse():
+        # Its size is made of holes: a small archive could unpack to any number of bytes.
+        raise DataError(f"member {shown!r} is a sparse file")
     if not 0 <= member.size <= max_member:
         raise DataError(f"member {shown!r} claims {member.size} bytes; at most {max_member}")
