@@ -1,4 +1,6 @@
-"""The one error that reading, checking or fetching a data set raises."""
+"""The one error that reading, checking or fetching a data set raises, and how it shows names."""
+
+import os
 
 
 class DataError(ValueError):
@@ -13,3 +15,21 @@ class DataError(ValueError):
     >>> issubclass(DataError, ValueError)
     True
     """
+
+
+def shown(name):
+    r"""A name or path as messages show it: as it is, or escaped where it would garble a terminal.
+
+    Args:
+        name: String or path.
+
+    Returns:
+        A printable string.
+
+    Example:
+
+    >>> shown("dogs"), shown("dogs\x1b[2J")
+    ('dogs', "'dogs\\x1b[2J'")
+    """
+    text = os.fspath(name)
+    return text if text.isprintable() else ascii(text)

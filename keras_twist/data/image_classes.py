@@ -1,9 +1,8 @@
 """The classes of a picture folder: their names, and whether both sets have them all."""
 
-import os
 import unicodedata
 
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 
 SPLITS = ("train", "valid")
 
@@ -38,12 +37,6 @@ def check_classes(root, entries):
     if only:
         raise DataError(f"{shown(root)} has other classes in train than in valid: {_few(only)}")
     return tuple(sorted(names["train"]))
-
-
-def shown(path):
-    """A path as messages show it: as it is, or escaped where it would garble a terminal."""
-    text = os.fspath(path)
-    return text if text.isprintable() else ascii(text)
 
 
 def _few(names, limit=5):

@@ -12,9 +12,8 @@ import numpy as np
 
 from keras_twist import arguments
 from keras_twist.data.cache import keras_home
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 from keras_twist.data.image_cache import ImageCache
-from keras_twist.data.image_classes import shown
 from keras_twist.data.image_sources import open_source
 from keras_twist.data.image_workers import decode_all
 

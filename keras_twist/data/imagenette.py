@@ -5,8 +5,7 @@ import logging
 from pathlib import Path
 
 from keras_twist.data.cache import keras_home
-from keras_twist.data.errors import DataError
-from keras_twist.data.image_classes import shown
+from keras_twist.data.errors import DataError, shown
 from keras_twist.data.image_folder import load_sets
 from keras_twist.data.image_sources import VALID_NAMES
 from keras_twist.data.imagenette_sets import (

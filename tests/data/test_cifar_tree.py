@@ -104,3 +104,15 @@ def test_classes_that_do_not_fit(tiny, tmp_path):
 def test_class_names():
     assert len(set(CIFAR10_CLASSES)) == 10
     assert list(CIFAR10_CLASSES) == sorted(CIFAR10_CLASSES)
+
+
+def test_names_from_the_disk_are_escaped(tmp_path, tiny):
+    root = tiny.tree(tmp_path / "set", ".png")
+    (root / "train" / "cat" / "\x1b[2J\n.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"cat/\\x1b\[2J\\n.png' is no readable") as caught:
+        read_tree(root)
+    assert str(caught.value).isprintable()
+    (root / "test" / "\x1b[31m\n").mkdir()
+    with pytest.raises(DataError, match=r"class that train has not: '\\x1b\[31m\\n'") as caught:
+        read_tree(root)
+    assert str(caught.value).isprintable()
