@@ -73,8 +73,8 @@ def read_members(path, select, *, max_member=MAX_MEMBER_BYTES, max_total=MAX_TOT
     """Reads chosen members of a tar or tar.gz archive, after checking all of its members.
 
     One absolute path, `..`, link, device or sparse file anywhere condemns the whole archive, chosen
-    or not: a good archive has none. A gzip archive is read to its last byte, so that its checksum is
-    checked.
+    or not: a good archive has none. A gzip archive is read to its last byte, so that its checksum
+    is checked.
 
     Args:
         path: The archive, `.tar` or `.tar.gz` by content, whatever its name.
