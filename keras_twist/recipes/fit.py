@@ -8,10 +8,13 @@ import keras
 
 from keras_twist import callbacks
 from keras_twist.callbacks.reporting import read_json_lines
-from keras_twist.recipes import checkpoint, run_folder, runtime, task
+from keras_twist.recipes import checkpoint, run_folder, run_record, runtime, task
 from keras_twist.recipes.pictures import save_pictures
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.training_accuracy import WithoutTrainingAccuracy
+
+# What the result takes from the last epoch's line in `metrics.jsonl`.
+_REPORTED = ("val_accuracy", "val_top_k_accuracy", "val_loss", "total_seconds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,9 +90,10 @@ def fit(
     """
     if (recipe is None) == (resume is None):
         raise RecipeError("Give either `recipe` or `resume`: a stopped run brings its own recipe.")
-    recipe, data, model, steps_per_epoch = prepare(
-        recipe or run_folder.read_recipe(resume), data_dir
-    )
+    if resume is not None:
+        recipe = run_folder.read_recipe(resume)
+        run_record.read_rows(Path(resume) / run_folder.METRICS, needed=_REPORTED)
+    recipe, data, model, steps_per_epoch = prepare(recipe, data_dir)
     policy, jit_compile = recipe.precision, recipe.xla == "on"
     feed = task.training_feed(recipe, data)
     attached = contextlib.ExitStack()  # Until the training ends: what is compiled now is used then.

@@ -76,7 +76,10 @@ def read_run(folder):
     for key, kind in _RESULT.items():
         if key not in result or not isinstance(result[key], kind):
             raise _damaged(folder / run_folder.RESULT, f"no usable `{key}` in it")
-    rows = _read_rows(folder / run_folder.METRICS, result["epochs"])
+    path, epochs = folder / run_folder.METRICS, result["epochs"]
+    rows = read_rows(path)
+    if len(rows) != epochs:
+        raise RecipeError(f"{path} is missing or damaged: it has {len(rows)} of {epochs} epochs.")
     predictions = load_predictions(folder)
     return RunRecord(folder, recipe, environment, rows, result, predictions, _schedule(folder))
 
@@ -94,18 +97,28 @@ def _read_object(folder, name, hint):
     return value
 
 
-def _read_rows(path, epochs):
+def read_rows(path, needed=()):
+    """The rows of `metrics.jsonl`, each that of its epoch and of numbers alone.
+
+    Args:
+        path: Path of the file, which need not exist.
+        needed: Names of what every row must hold. Defaults to `()`.
+
+    Returns:
+        List of dicts.
+
+    Raises:
+        RecipeError: if a row is another's, or no row.
+    """
     try:
         rows = read_json_lines(path)
         check_value(rows)
     except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
     for number, row in enumerate(rows, start=1):
-        whole = isinstance(row, dict) and row.get("epoch") == number
+        whole = isinstance(row, dict) and row.get("epoch") == number and row.keys() >= set(needed)
         if not whole or not all(isinstance(value, _MEASURE) for value in row.values()):
             raise _damaged(path, f"line {number} is not that of epoch {number}")
-    if len(rows) != epochs:
-        raise RecipeError(f"{path} is missing or damaged: it has {len(rows)} of {epochs} epochs.")
     return rows
 
 

@@ -121,19 +121,15 @@ def test_without_matplotlib_training_goes_on(tiny_tree, tmp_path, monkeypatch, c
     assert not (result.folder / "curves.png").exists()
 
 
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda path: path.write_bytes(path.read_bytes()[:-100]), "no checkpoint of keras_twist"),
-        (lambda path: path.write_bytes(b""), "no checkpoint of keras_twist"),
-        (lambda path: np.savez(path, a=np.zeros(3)), "no checkpoint of keras_twist"),
-    ],
-)
-def test_a_damaged_checkpoint_is_refused(damage, message, tiny_tree, tmp_path):
+def test_a_damaged_run_folder_is_refused(tiny_tree, tmp_path):
     recipe = dataclasses.replace(QUICK, epochs=1, batch_size=300)
     folder = fit(recipe, data_dir=tiny_tree, runs=tmp_path).folder
-    damage(folder / "checkpoint.npz")
-    with pytest.raises(RecipeError, match=message):
+    path = folder / "checkpoint.npz"
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(RecipeError, match="no checkpoint of keras_twist"):
+        fit(resume=folder, data_dir=tiny_tree)
+    (folder / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    with pytest.raises(RecipeError, match="metrics.jsonl is damaged: line 1 is not that of epoch"):
         fit(resume=folder, data_dir=tiny_tree)
 
 
