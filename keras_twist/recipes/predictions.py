@@ -22,7 +22,8 @@ PREDICTIONS = "predictions.npz"
 SHOWN = 20
 # What the arrays are, by their number of axes, and the most that one may take in memory.
 _AXES = {"labels": 1, "probabilities": 2, "class_names": 1, "worst": 1, "images": 4}
-_MAX_BYTES = 2**30
+_MAX_BYTES = 2**28
+_MAX_SIDE = 4096
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -133,5 +134,10 @@ def _check(found):
         raise ValueError(f"{len(found.class_names)} class names for {shares.shape[1]} classes")
     if found.class_names.dtype.kind != "U":
         raise ValueError("`class_names` must be strings")
-    if found.images.dtype != np.uint8 or found.images.ndim != 4:
-        raise ValueError("`images` must be uint8 of shape (n, height, width, channels)")
+    _, *sides, channels = found.images.shape
+    shown = all(1 <= side <= _MAX_SIDE for side in sides) and channels in (1, 3)
+    if found.images.dtype != np.uint8 or not shown:
+        raise ValueError(
+            "`images` must be uint8 of shape (n, height, width, channels), of 1 or 3 channels and "
+            f"at most {_MAX_SIDE} pixels a side"
+        )
