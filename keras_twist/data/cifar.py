@@ -210,7 +210,7 @@ def _from_keras(folder):
 def _from_host(cifar):
     with tempfile.TemporaryDirectory(prefix="keras_twist-") as folder:
         archive = Path(folder) / "cifar-10-python.tar.gz"
-        fetch(cifar.archive_url, archive, cifar.archive_sha256)
+        fetch(cifar.archive_url, archive, cifar.archive_sha256, cifar.archive_bytes)
         return read_archive(archive, cifar)
 
 

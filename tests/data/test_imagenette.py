@@ -1,5 +1,6 @@
 """load_imagewoof and load_imagenette: the source that is used, and what is said without one."""
 
+import contextlib
 import dataclasses
 import hashlib
 import http.server
@@ -152,8 +153,10 @@ def test_a_home_that_cannot_be_written(home):
         load_imagewoof()
 
 
-def test_download(home, forge, monkeypatch, caplog):
-    contents, visits = archive(forge), []
+@contextlib.contextmanager
+def publishing(contents, known, monkeypatch):
+    """A host that sends these bytes, in place of the one that published ImageWoof."""
+    visits = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -169,16 +172,30 @@ def test_download(home, forge, monkeypatch, caplog):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.02,))
         thread.start()
-        known = dataclasses.replace(
+        published = dataclasses.replace(
             imagenette.IMAGEWOOF,
             host=f"http://127.0.0.1:{running.server_port}/",
-            md5={"160": (hashlib.md5(contents).hexdigest(),)},
+            md5={"160": (hashlib.md5(known).hexdigest(),)},
         )
-        monkeypatch.setattr(imagenette, "IMAGEWOOF", known)
-        with caplog.at_level(logging.INFO, "keras_twist.data"):
-            assert first_red() == first_red() == 0
+        monkeypatch.setattr(imagenette, "IMAGEWOOF", published)
+        yield visits
         running.shutdown()
         thread.join()
+
+
+def test_a_page_in_place_of_the_archive_is_not_kept(home, forge, monkeypatch):
+    page = b"<html>Sign in to this network</html>" * 100
+    with publishing(page, archive(forge), monkeypatch):
+        with pytest.raises(DataError, match="download failed: .*tgz sent something else: Archive"):
+            load_imagewoof()
+    assert os.listdir(home / "keras_twist") == []
+
+
+def test_download(home, forge, monkeypatch, caplog):
+    contents = archive(forge)
+    with publishing(contents, contents, monkeypatch) as visits:
+        with caplog.at_level(logging.INFO, "keras_twist.data"):
+            assert first_red() == first_red() == 0
     assert visits == ["/imagewoof2-160.tgz"]
     assert os.listdir(home / "keras_twist") != []
     assert "Downloading http" in caplog.text
