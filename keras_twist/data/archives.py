@@ -13,7 +13,7 @@ import tarfile
 import zlib
 from pathlib import PurePosixPath
 
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 
 MAX_MEMBER_BYTES = 64 * 2**20
 MAX_TOTAL_BYTES = 512 * 2**20
@@ -153,7 +153,7 @@ def _opened(path, max_total):
     except _DAMAGE as error:
         raise DataError(
             f"Archive {os.fspath(path)} is truncated or damaged: "
-            f"{error or type(error).__name__}. Delete it and get it again."
+            f"{shown(str(error)) or type(error).__name__}. Delete it and get it again."
         ) from error
 
 
@@ -172,25 +172,28 @@ def _read(stream, select, max_member, max_members):
             if member.isdir() or not select(member.name):
                 continue
             if member.name in seen:
-                raise DataError(f"member {member.name!r} appears twice")
+                raise DataError(f"member {_named(member)} appears twice")
             seen.add(member.name)
             contents = archive.extractfile(member).read()
             if len(contents) != member.size:
-                raise DataError(f"member {member.name!r} ends early")
+                raise DataError(f"member {_named(member)} ends early")
             yield member.name, contents
 
 
 def _check_member(member, max_member):
-    name = member.name
-    shown = name if len(name) < 100 else name[:100] + "..."
+    name, named = member.name, _named(member)
     # Backslashes and drive letters separate folders on Windows, whatever tar means by them.
     parts = PurePosixPath(name.replace("\\", "/")).parts
     if name.startswith(("/", "\\")) or ".." in parts or name[1:2] == ":":
-        raise DataError(f"member {shown!r} points outside the archive's own folder")
+        raise DataError(f"member {named} points outside the archive's own folder")
     if not (member.isreg() or member.isdir()):
-        raise DataError(f"member {shown!r} is a link or a device")
+        raise DataError(f"member {named} is a link or a device")
     if member.issparse():
         # Its size is made of holes: a small archive could unpack to any number of bytes.
-        raise DataError(f"member {shown!r} is a sparse file")
+        raise DataError(f"member {named} is a sparse file")
     if not 0 <= member.size <= max_member:
-        raise DataError(f"member {shown!r} claims {member.size} bytes; at most {max_member}")
+        raise DataError(f"member {named} claims {member.size} bytes; at most {max_member}")
+
+
+def _named(member):
+    return repr(member.name if len(member.name) < 100 else member.name[:100] + "...")

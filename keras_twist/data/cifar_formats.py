@@ -234,8 +234,13 @@ def _from_mirror(found, cifar, source):
 
 def _labels(labels, where):
     labels = np.asarray(labels)
-    if labels.min() < 0 or labels.max() > 9:
-        raise DataError(f"{where} holds a label outside 0 to 9.")
+    low, high = labels.min(), labels.max()
+    if low < 0 or high > 9:
+        outside = np.count_nonzero((labels < 0) | (labels > 9))
+        raise DataError(
+            f"{where} holds a label outside 0 to 9: {outside} of {len(labels)} are, from {low} to "
+            f"{high}."
+        )
     return labels.astype(np.uint8)
 
 

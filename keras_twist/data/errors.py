@@ -2,6 +2,8 @@
 
 import os
 
+_MOST_SHOWN = 400
+
 
 class DataError(ValueError):
     """A data set is missing, damaged, hostile or of the wrong kind.
@@ -20,6 +22,8 @@ class DataError(ValueError):
 def shown(name):
     r"""A name or path as messages show it: as it is, or escaped where it would garble a terminal.
 
+    Of more than 400 characters, the middle is left out.
+
     Args:
         name: String or path.
 
@@ -32,4 +36,6 @@ def shown(name):
     ('dogs', "'dogs\\x1b[2J'")
     """
     text = os.fspath(name)
+    if len(text) > _MOST_SHOWN:
+        text = f"{text[: _MOST_SHOWN // 2]}...{text[-_MOST_SHOWN // 2 :]}"
     return text if text.isprintable() else ascii(text)

@@ -91,7 +91,7 @@ def read_npz(path, check, checksums=False):
     except Exception as error:  # zipfile and the header parser fail in many ways on damage.
         raise DataError(
             f"{os.fspath(path)} is truncated, damaged or of another kind: "
-            f"{str(error)[:200] or type(error).__name__}."
+            f"{shown(str(error)[:200]) or type(error).__name__}."
         ) from error
 
 

@@ -15,7 +15,7 @@ import pickletools
 
 import numpy as np
 
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 
 MAX_PICKLE_BYTES = 64 * 2**20
 
@@ -184,7 +184,7 @@ def load_arrays(data, source="pickle"):
         raise DataError(f"{source} is not a CIFAR-10 pickle, or damaged: {error}.") from error
     except Exception as error:  # Damaged opcodes fail in every way there is: all are damage here.
         raise DataError(
-            f"{source} is truncated or damaged: {str(error)[:200] or type(error).__name__}."
+            f"{source} is truncated or damaged: {shown(str(error)[:200]) or type(error).__name__}."
         ) from error
 
 
