@@ -91,6 +91,8 @@ def check_scale(images, operations, stacklevel=2):
         return
     if len(operation.mean) != images.shape[-1]:
         return  # Applying it will say so.
+    if not any(operation.mean) and set(operation.std) == {1.0}:
+        return  # It turns them into floats and is meant to do no more.
     sample = images[:: -(-len(images) // _SAMPLE)].astype("float64")
     mean, std = sample.mean((0, 1, 2)), sample.std((0, 1, 2))
     if not std.any():  # Blank images, as people try things out with.

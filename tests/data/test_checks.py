@@ -84,6 +84,7 @@ def test_a_wrong_scale_is_warned_of(images, operation):
         (IMAGES / 255, (data.normalize([0.49, 0.48, 0.45], [0.25, 0.24, 0.26]),)),
         (IMAGES, (data.normalize([0] * 3, [255] * 3),)),
         (IMAGES, (data.normalize([127.5] * 3, [127.5] * 3),)),
+        (IMAGES, (data.normalize([0] * 3, [1] * 3),)),
         (np.zeros_like(IMAGES), (CIFAR,)),
         (IMAGES / 255, (lambda images: images * 255, CIFAR)),
         (IMAGES / 255, ()),

@@ -7,6 +7,7 @@ to `benchmarks/results/fuzz.json`. To run one case again, as a finding names it:
 """
 
 import argparse
+import concurrent.futures
 import json
 import os
 import subprocess
@@ -32,6 +33,7 @@ def arguments():
     parser.add_argument("--cases", type=int, default=100_000, help="of each reader")
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--jobs", type=int, default=1, help="readers at a time")
     parser.add_argument("--only", nargs="*", default=None, metavar="NAME")
     parser.add_argument("--output", type=Path, default=None, help="else benchmarks/results")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
@@ -91,11 +93,16 @@ def main(options):
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         faults = {name: reader.fault for name, reader in make_readers(Path(folder)).items()}
-    found = {}
-    for name in options.only or faults:
-        found[name] = supervise(name, options)
-        sys.stdout.write(f"{name}: {json.dumps(found[name])[:3000]}\n")
+    names = options.only or list(faults)
+
+    def one(name):
+        found = supervise(name, options)
+        sys.stdout.write(f"{name}: {json.dumps(found)[:3000]}\n")
         sys.stdout.flush()
+        return found
+
+    with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
+        found = dict(zip(names, pool.map(one, names), strict=True))
     table = [
         {
             "fault": faults[name],

@@ -18,18 +18,7 @@ from keras_twist.data.resume import fetch_resumable
 CONTENTS = hashlib.shake_128(b"an archive").digest(20_000)
 MD5 = hashlib.md5(CONTENTS).hexdigest()
 _PAGE = b"<html>Sign in to this network</html>"
-_BEHAVIOURS = (
-    "cut",
-    "cut",
-    "cut",
-    "page",
-    "endless",
-    "status",
-    "other",
-    "no tag",
-    "no range",
-    "to",
-)
+_BEHAVIOURS = [*"cut cut cut page endless status other to".split(), "no tag", "no range"]
 
 
 class _Host(http.server.BaseHTTPRequestHandler):
@@ -138,6 +127,8 @@ def folder_reader(folder, picture):
         return json.dumps([good, entries]).encode()
 
     def make(path, kind):
+        if os.path.lexists(path):
+            return
         with contextlib.suppress(OSError):  # A file where a folder would have to be, and the like.
             path.parent.mkdir(parents=True, exist_ok=True)
             if kind == "folder":
