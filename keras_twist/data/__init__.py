@@ -21,6 +21,7 @@ from keras_twist.data.imagenette import (
     load_imagewoof,
 )
 from keras_twist.data.imgaug import PythonAugmentation, from_imgaug
+from keras_twist.data.leaks import count_shared
 from keras_twist.data.mix import cutmix, mixup
 from keras_twist.data.mixup_generator import MixupGenerator
 from keras_twist.data.pipeline import eval_dataset, train_dataset
@@ -42,6 +43,7 @@ __all__ = [
     "PythonAugmentation",
     "ResidentFeed",
     "alternating_flip",
+    "count_shared",
     "cutmix",
     "eval_dataset",
     "from_imgaug",

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from keras_twist.data.archives import stream_members
-from keras_twist.data.errors import DataError
-from keras_twist.data.image_classes import SPLITS, check_classes, shown
+from keras_twist.data.errors import DataError, shown
+from keras_twist.data.image_classes import SPLITS, check_classes
 from keras_twist.data.image_decode import is_picture
 
 # What is taken as the validation set, the first that there is.

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 
 # A 32 x 32 picture has 3 kB uncompressed; the rest is room for metadata.
 _MAX_PICTURE_BYTES = 2**20
@@ -81,9 +81,11 @@ def open_pictures():
                 if found == size:
                     return np.asarray(picture.convert("RGB"))
         except Exception as error:  # Pillow raises its own kinds, SyntaxError among them.
-            raise DataError(f"{path} is no readable PNG or JPEG: {first_line(error)}.") from error
+            raise DataError(
+                f"{shown(path)} is no readable PNG or JPEG: {first_line(error)}."
+            ) from error
         raise DataError(
-            f"{path} has {found[0]} x {found[1]} pixels; it must have {size[0]} x {size[1]}."
+            f"{shown(path)} has {found[0]} x {found[1]} pixels; it must have {size[0]} x {size[1]}."
         )
 
     with warnings.catch_warnings():
@@ -104,5 +106,5 @@ def import_pillow():
 
 
 def first_line(error):
-    """Returns what an error says, in one line of at most 200 characters."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    """Returns what an error says, in one printable line of at most 200 characters."""
+    return shown((str(error).splitlines() or [type(error).__name__])[0][:200])

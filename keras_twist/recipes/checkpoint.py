@@ -1,22 +1,32 @@
 """The whole state of a training in one file, so that a resumed run ends as if never stopped."""
 
 import json
+import math
 import re
 import signal
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import keras
 import numpy as np
 
 from keras_twist.callbacks.model_state import read_variables, state_variables
+from keras_twist.data.errors import DataError
+from keras_twist.data.npz import read_npz
 from keras_twist.files import partial_file
 from keras_twist.recipes.divergence import Diverged, are_finite
 from keras_twist.recipes.recipe import RecipeError
 
 FILE_NAME = "checkpoint.npz"
+_PROGRESS = {
+    "step": int,
+    "steps_per_epoch": int,
+    "seconds": (int, float),
+    "epoch_seconds": (int, float),
+}
+# For the header, and for a model that is a little larger, which gets a better message.
+_SPARE_BYTES = 2**26
 
 
 class Interrupted(Exception):
@@ -84,19 +94,44 @@ def load(path, model):
     Raises:
         RecipeError: if the file is damaged or belongs to another model.
     """
+    variables = state_variables(model)
     try:
-        # Opened here, because NumPy leaves a file that it cannot read open.
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
-            values = [file[f"v{number}"] for number in range(len(header["variables"]))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        arrays = read_npz(path, _limit(_SPARE_BYTES + 4 * _bytes(variables)), checksums=True)
+        header = json.loads(arrays.pop("header").tobytes())
+        names, progress = header["variables"], header["progress"]
+        values = [arrays.pop(f"v{number}") for number in range(len(names))]
+    except (DataError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = str(error).removeprefix(f"{path} is ").rstrip(".")[:200]
         raise RecipeError(
-            f"{path} is no checkpoint of keras_twist, or damaged: {error}."
+            f"{path} is no checkpoint of keras_twist, or damaged: {reason}."
         ) from error
-    if _names(model) != header["variables"]:
+    if _names(model) != names:
         raise RecipeError(f"{path} is a checkpoint of another model than the recipe's.")
+    if arrays or [(v.shape, str(v.dtype)) for v in values] != [
+        (tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype))
+        for variable in variables
+    ]:
+        raise RecipeError(f"{path} is damaged: its arrays are not those that its header names.")
     write_state(model, values)
-    return header["progress"]
+    return progress
+
+
+def _limit(limit):
+    """Function that refuses an array of a checkpoint where it would take too much memory."""
+    left = limit
+
+    def check(name, shape, dtype):
+        nonlocal left
+        left -= math.prod(shape) * dtype.itemsize
+        if left < 0:
+            raise ValueError("it holds more than this model and its optimizer")
+
+    return check
+
+
+def _bytes(variables):
+    # Eight for each element are enough for every type that there is.
+    return sum(8 * math.prod(variable.shape) for variable in variables)
 
 
 def _names(model):
@@ -105,6 +140,15 @@ def _names(model):
         f"{re.sub(r'_[0-9]+(?=/|$)', '', variable.path)} {variable.shape}"
         for variable in state_variables(model)
     ]
+
+
+def _check_progress(path, progress):
+    """Raise unless `progress` is what `Checkpoint.write` writes."""
+    for key, kinds in _PROGRESS.items():
+        value = progress.get(key) if isinstance(progress, dict) else None
+        whole = isinstance(value, kinds) and not isinstance(value, bool)
+        if not whole or not 0 <= value < 2**53:
+            raise RecipeError(f"{path} is damaged: it does not tell its {key}.")
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -147,6 +191,7 @@ class Checkpoint(keras.callbacks.Callback):
         if not self.path.exists():
             return
         progress = load(self.path, model)
+        _check_progress(self.path, progress)
         if progress["steps_per_epoch"] != self.steps_per_epoch:
             raise RecipeError(
                 f"{self.path} was trained on {progress['steps_per_epoch']} batches an epoch; this "

@@ -154,6 +154,15 @@ def test_without_matplotlib_training_goes_on(stopped, tiny_tree, monkeypatch, ca
     assert (stopped / "model.keras").exists() and not (stopped / "curves.png").exists()
 
 
+def test_a_damaged_run_folder_is_refused(stopped, tiny_tree):
+    (stopped / "checkpoint.npz").write_bytes(b"")
+    with pytest.raises(RecipeError, match="no checkpoint of keras_twist"):
+        fit(resume=stopped, data_dir=tiny_tree)
+    (stopped / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    with pytest.raises(RecipeError, match="metrics.jsonl is damaged: line 1 is not that of epoch"):
+        fit(resume=stopped, data_dir=tiny_tree)
+
+
 def test_a_checkpoint_of_another_model_is_refused(stopped, tiny_tree):
     run_folder.write_recipe(stopped, dataclasses.replace(QUICK, width=8))
     with pytest.raises(RecipeError, match="checkpoint of another model"):
