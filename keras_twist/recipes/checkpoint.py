@@ -17,6 +17,7 @@ from keras_twist.data.npz import read_npz
 from keras_twist.files import partial_file
 from keras_twist.recipes.divergence import Diverged, are_finite
 from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.trainer import Trainer
 
 FILE_NAME = "checkpoint.npz"
 _PROGRESS = {
@@ -61,20 +62,25 @@ def write_state(model, values):
         variable.assign(value)
 
 
-def save(path, model, progress):
+def save(path, model, progress, trainer=None):
     """Write a checkpoint: whole or not there, whenever the process dies.
 
     Args:
         path: Path of the file.
         model: Compiled model whose optimizer is built.
         progress: JSON object with `step` and `steps_per_epoch`, which `load` gives back.
+        trainer: The model's `Trainer`, of which all workers call this and the chief writes.
+            Defaults to one on one device.
 
     Raises:
         Diverged: if a number is not finite; the file is what it was.
     """
-    values = read_state(model)
+    trainer = trainer or Trainer(model)
+    values = trainer.read_state()
     if not are_finite(values):
         raise Diverged(progress["step"], progress["steps_per_epoch"], "weights are")
+    if not trainer.is_chief:
+        return
     header = json.dumps({"variables": _names(model), "progress": progress})
     arrays = {f"v{number}": value for number, value in enumerate(values)}
     with partial_file(path) as file:
@@ -163,19 +169,21 @@ class Checkpoint(keras.callbacks.Callback):
         divergence: The run's `StopOnDivergence`, which looks before anything is written.
         minutes: Time between checkpoints within an epoch.
         steps_per_epoch: Batches in a whole epoch.
+        trainer: What runs the training.
 
     Attributes:
         step: Batches trained on, in all processes together. Not the optimizer's count, which a
             skipped step of loss scaling does not advance.
     """
 
-    def __init__(self, folder, stopwatch, divergence, minutes, steps_per_epoch):
+    def __init__(self, folder, stopwatch, divergence, minutes, steps_per_epoch, trainer):
         super().__init__()
         self.path = Path(folder) / FILE_NAME
         self.stopwatch = stopwatch
         self.divergence = divergence
         self.minutes = minutes
         self.steps_per_epoch = steps_per_epoch
+        self.trainer = trainer
         self.step = 0
         self.signum = None
         self._epoch_start = 0
@@ -215,18 +223,22 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         self.step = self._epoch_start + batch
         due = time.monotonic() - self._last > 60 * self.minutes
-        if self.signum is not None or due:
+        # One number for both, so that workers talk once: a signal in its upper bits.
+        wanted = self.trainer.agree(batch, 2 * (self.signum or 0) + due)
+        if wanted:
             self.divergence.look()
             self.write()
             self.stopwatch.resume()
-        if self.signum is not None:
-            raise Interrupted(self.signum, self.step, self.path.parent)
+        self._stop(wanted // 2)
 
     def on_epoch_end(self, epoch, logs=None):
         self.step = (epoch + 1) * self.steps_per_epoch
         self.write()
-        if self.signum is not None:
-            raise Interrupted(self.signum, self.step, self.path.parent)
+        self._stop(self.trainer.agree(0, self.signum or 0))
+
+    def _stop(self, signum):
+        if signum:
+            raise Interrupted(signum, self.step, self.path.parent)
 
     def write(self):
         """Write the checkpoint now."""
@@ -239,7 +251,7 @@ class Checkpoint(keras.callbacks.Callback):
             "seconds": seconds,
             "epoch_seconds": epoch_seconds if within_epoch else 0.0,
         }
-        save(self.path, self.model, progress)
+        save(self.path, self.model, progress, self.trainer)
         self._last = time.monotonic()
 
     def __enter__(self):

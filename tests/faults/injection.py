@@ -105,6 +105,16 @@ def _later(seconds, act):
     thread.start()
 
 
+def _synchronize_batch_normalization():
+    """Give it the statistics of whole batches, so that their division changes nothing."""
+    original = keras.layers.BatchNormalization.__init__
+
+    def init(self, *arguments, **options):
+        original(self, *arguments, **(options | {"synchronized": True}))
+
+    keras.layers.BatchNormalization.__init__ = init
+
+
 def _fill_disk():
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs")
 
@@ -128,6 +138,9 @@ def inject(fault):
         return AtFileEvent(fault["number"], {"kill": kill, "full": _fill_disk}[fault["act"]])
     if kind == "clock":
         return ClockThatJumps(fault["seed"])
+    if kind == "synchronized":
+        _synchronize_batch_normalization()
+        return Nothing()
     if kind == "memory":
         # A real lack of it would have the system kill the process, or another one.
         memory.available_memory = lambda: fault["bytes"]
