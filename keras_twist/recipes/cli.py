@@ -42,6 +42,8 @@ def main(recipes, about, default, arguments=None, flags=published_flags.COMMON, 
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # Each of its strategies tells there what it does; what goes wrong is an exception.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.showwarning = lambda message, *_: sys.stderr.write(f"warning: {message}\n")
     try:
         recipe, options = parse(recipes, about, default, arguments, flags, examples)

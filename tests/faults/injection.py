@@ -105,14 +105,12 @@ def _later(seconds, act):
     thread.start()
 
 
-def _synchronize_batch_normalization():
-    """Give it the statistics of whole batches, so that their division changes nothing."""
-    original = keras.layers.BatchNormalization.__init__
+def _leave_out_batch_normalization():
+    """Have it do nothing, whose statistics are the only thing that a division of batches changes."""
+    from keras_twist.layers import BatchNormAct
 
-    def init(self, *arguments, **options):
-        original(self, *arguments, **(options | {"synchronized": True}))
-
-    keras.layers.BatchNormalization.__init__ = init
+    keras.layers.BatchNormalization.call = lambda self, inputs, training=None, mask=None: inputs
+    BatchNormAct._fuses = lambda self, *_: False
 
 
 def _fill_disk():
@@ -138,8 +136,8 @@ def inject(fault):
         return AtFileEvent(fault["number"], {"kill": kill, "full": _fill_disk}[fault["act"]])
     if kind == "clock":
         return ClockThatJumps(fault["seed"])
-    if kind == "synchronized":
-        _synchronize_batch_normalization()
+    if kind == "no batch normalisation":
+        _leave_out_batch_normalization()
         return Nothing()
     if kind == "memory":
         # A real lack of it would have the system kill the process, or another one.

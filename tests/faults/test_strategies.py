@@ -11,9 +11,11 @@ import pytest
 
 from . import tools
 
-WHOLE = {"kind": "synchronized"}
+# Batch normalisation takes the statistics of each share of a batch, so that curves with it differ.
+WITHOUT = {"kind": "no batch normalisation"}
+SLOW = ("--learning_rate", 0.05)  # as that makes necessary
 # Sums of two halves in place of whole ones, through a few dozen steps.
-ROUNDING = 2e-3
+ROUNDING = 1e-4
 # The longest that the rest of a cluster may go on after a worker is gone.
 BOUND = 60
 
@@ -69,18 +71,64 @@ def assert_same_curve(run, other, tolerance):
         np.testing.assert_allclose(value, expected, rtol=10 * tolerance, atol=tolerance)
 
 
-@pytest.mark.parametrize("recipe", ["davidnet", "mxresnet"])
-def test_mirrored(recipe, make_run):
+def test_mirrored(make_run):
     """Two devices of one machine: the curve of one."""
-    one, two = make_run(recipe), make_run(recipe, "--strategy", "mirrored", "--replicas", 2)
+    one = make_run("davidnet", *SLOW)
+    two = make_run("davidnet", *SLOW, "--strategy", "mirrored", "--replicas", 2)
     for run in (one, two):
-        run.finish(fault=WHOLE)
+        run.finish(fault=WITHOUT)
     assert_same_curve(two, one, ROUNDING)
+
+
+def test_mirrored_again_and_again(make_run):
+    """Two devices of one machine, killed and gone on with: the same end."""
+    runs = [make_run("mxresnet", "--strategy", "mirrored", "--replicas", 2) for _ in range(2)]
+    runs[0].finish()
+    assert runs[1].go_on(fault={"kind": "step", "number": 14, "seconds": 0}) == tools.KILLED
+    runs[1].arguments = []
+    assert runs[1].go_on() == 0, runs[1].text("err")
+    runs[1].assert_same_end(runs[0])
 
 
 def test_multi_worker(make_run, make_pair):
     """Two machines: the curve of one."""
-    one, pair = make_run("davidnet"), make_pair("davidnet")
-    one.finish(fault=WHOLE)
-    finish(pair, fault=WHOLE)
+    one, pair = make_run("davidnet", *SLOW), make_pair("davidnet", *SLOW)
+    one.finish(fault=WITHOUT)
+    finish(pair, fault=WITHOUT)
     assert_same_curve(pair[0], one, ROUNDING)
+    assert not pair[1].path
+
+
+@pytest.mark.parametrize("victim", [0, 1], ids=["chief", "worker"])
+def test_a_worker_is_killed(victim, make_pair):
+    """One of two machines goes: the other says so, and both go on to the same end."""
+    undisturbed, pair = make_pair("davidnet"), make_pair("davidnet")
+    finish(undisturbed)
+    processes = start(pair)
+    processes[victim].wait_for(lambda: pair[0].path and pair[0].metrics())
+    processes[victim].send(signal.SIGKILL)
+    begun = time.monotonic()
+    assert processes[1 - victim].wait() == 2
+    assert time.monotonic() - begun < BOUND
+    said = pair[1 - victim].text("err").splitlines()
+    assert re.fullmatch(
+        r"error: another worker of the cluster is gone; start all of them again, with --resume \S+ "
+        "from its last checkpoint.",
+        said[-1],
+    )
+    assert "Traceback" not in "".join(said)
+    processes[victim].wait()
+    finish(pair, resume=pair[0].path)
+    pair[0].assert_same_end(undisturbed[0])
+
+
+def test_a_worker_is_stopped(make_pair):
+    """SIGTERM to one of two machines: both stop with a checkpoint, and go on to the same end."""
+    undisturbed, pair = make_pair("davidnet"), make_pair("davidnet")
+    finish(undisturbed)
+    processes = start(pair)
+    processes[1].wait_for(lambda: pair[0].path and (pair[0].path / "checkpoint.npz").exists())
+    processes[1].send(signal.SIGTERM)
+    assert [process.wait() for process in processes] == [128 + signal.SIGTERM] * 2
+    finish(pair, resume=pair[0].path)
+    pair[0].assert_same_end(undisturbed[0])
