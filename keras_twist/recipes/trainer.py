@@ -74,7 +74,8 @@ class ReplicaTrainer(Trainer):
             model.train_step(data)
             averaged = [v for v in model.non_trainable_variables if "float" in v.dtype]
             if averaged:
-                values = [keras.ops.convert_to_tensor(v) for v in averaged]
+                # Copies, since what is read of a variable has no device for TensorFlow to go by.
+                values = [tf.identity(v.value) for v in averaged]
                 context = tf.distribute.get_replica_context()
                 for variable, value in zip(
                     averaged, context.all_reduce(tf.distribute.ReduceOp.MEAN, values), strict=True
