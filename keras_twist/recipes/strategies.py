@@ -46,6 +46,15 @@ def of(recipe):
     return found
 
 
+def check_alone(recipe, what):
+    """Raise `RecipeError` if something that is done on one device is asked for on several."""
+    if recipe.strategy != "none":
+        raise RecipeError(
+            f"Field `strategy` must be 'none' for {what}, which one device does; batches, and so "
+            f"learning rates, are the same. Received: strategy={recipe.strategy!r}"
+        )
+
+
 class Replicas:
     """Copies of a model, each of which trains on its share of every batch.
 
