@@ -183,7 +183,11 @@ def _make_folder(recipe, replicas, runs, claimed):
         run_folder.write_recipe(folder, recipe)
         environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
         run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
-    return folder if replicas.workers == 1 else Path(runs) / replicas.share_name(folder and folder.name)
+    return (
+        folder
+        if replicas.workers == 1
+        else Path(runs) / replicas.share_name(folder and folder.name)
+    )
 
 
 def _finish(model, recipe, data, steps_per_epoch, folder, replicas):

@@ -180,9 +180,7 @@ class Replicas:
                 size = images.shape[0] or tf.shape(images)[0]
                 found = None
                 for replica in range(first, first + each):
-                    rows = slice(
-                        replica * size // self.count, (replica + 1) * size // self.count
-                    )
+                    rows = slice(replica * size // self.count, (replica + 1) * size // self.count)
                     part = tf.data.Dataset.from_tensors((images[rows], labels[rows]))
                     found = part if found is None else found.concatenate(part)
                 return found

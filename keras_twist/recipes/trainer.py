@@ -24,7 +24,7 @@ class Trainer:
         self.model = model
 
     def fit(self, batches, steps_per_epoch, **options):
-        """Keras's `fit` with a dataset: `initial_epoch`, `epochs`, `validation_data`, `callbacks`."""
+        """Keras's `fit` with an endless dataset, and `fit`'s own options."""
         self.model.fit(
             batches, steps_per_epoch=steps_per_epoch, shuffle=False, verbose=0, **options
         )

@@ -106,7 +106,7 @@ def _later(seconds, act):
 
 
 def _leave_out_batch_normalization():
-    """Have it do nothing, whose statistics are the only thing that a division of batches changes."""
+    """Have it do nothing: its statistics are all that a division of batches changes."""
     from keras_twist.layers import BatchNormAct
 
     keras.layers.BatchNormalization.call = lambda self, inputs, training=None, mask=None: inputs

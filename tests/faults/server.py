@@ -2,9 +2,9 @@
 
 Reads a JSON request per line and answers each with a line:
 
-- `{"script", "arguments", "folder", "fault", "environment"}` starts a script in a folder, its output
-  in the files `out` and `err` there, something being done to it (`faults.injection`), and answers
-  its `pid`;
+- `{"script", "arguments", "folder", "fault", "environment"}` starts a script in a folder, its
+  output in the files `out` and `err` there, something being done to it (`faults.injection`), and
+  answers its `pid`;
 - `{"wait": pid}` answers its exit code, negative after a signal.
 """
 

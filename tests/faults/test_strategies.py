@@ -47,7 +47,7 @@ def undisturbed_pair(make_pair):
 def start(pair, *arguments, fault=None, resume=None):
     """The processes of a cluster, on ports that nobody had a moment ago."""
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in pair]
-    addresses = ["127.0.0.1:{}".format(one.getsockname()[1]) for one in sockets]
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
     for one in sockets:
         one.close()
     processes = []

@@ -135,7 +135,7 @@ def test_the_loop_is_that_of_keras():
             )
         begun = []
         counter = keras.callbacks.LambdaCallback(
-            on_train_batch_begin=lambda batch, logs: begun.append(batch)
+            on_train_batch_begin=lambda batch, logs, begun=begun: begun.append(batch)
         )
         history = keras.callbacks.History()
         trainer = trainer_of(model, replicas)
