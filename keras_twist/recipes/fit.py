@@ -127,11 +127,12 @@ def fit(
                 folder = run_folder.create(runs, recipe.name)
                 claimed.enter_context(run_folder.claim(folder))
                 run_folder.write_recipe(folder, recipe)
-                environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
-                run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
             else:
                 folder = Path(resume)
                 remove_partials(folder)
+            if not (folder / run_folder.ENVIRONMENT).exists():  # Or the run ended before it was.
+                environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
+                run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
             stopwatch = callbacks.Stopwatch(recipe.batch_size)
             divergence = StopOnDivergence(steps_per_epoch)
             keeper = checkpoint.Checkpoint(

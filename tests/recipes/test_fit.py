@@ -194,3 +194,9 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tiny_tree,
     with pytest.raises(RecipeError, match="either `recipe` or `resume`"):
         fit(QUICK, resume=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_run_ended_before_it_was_written_is_made_up_for(stopped, tiny_tree):
+    (stopped / "environment.json").unlink()
+    fit(resume=stopped, data_dir=tiny_tree)
+    assert (stopped / "environment.json").exists()
