@@ -1,26 +1,17 @@
 """Train a network on ImageWoof or Imagenette.
 
-python train_woof.py                                    # ResNet with a Twist, 5 epochs
-python train_woof.py xse_resnext18 --epochs 20 --runs 5  # any recipe, any field of it
+python train_woof.py                                      # ResNet with a Twist, 5 epochs
+python train_woof.py xse_resnext18 --epochs 20 --dry_run  # what that takes; then without the flag
 python train_woof.py --woof 1 --size 128 --bs 64 --epoch 80 --lr 4e-3 --opt ranger --sa 1
 python train_woof.py --resume runs/mxresnet50_twist-20260101-120000
-python train_woof.py --help
+python train_woof.py --trained runs/mxresnet50_twist-20260101-120000 --predict dog.jpg
 """
 
-import os
 import sys
 
-# TensorFlow's C++ side writes to the screen while it is loaded, at any log level; errors of the
-# import are Python exceptions and come through.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-screen, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
-os.dup2(nowhere, 2)
-try:
-    from keras_twist.recipes.cli import main
-    from keras_twist.recipes.published_flags import WOOF
-    from keras_twist.recipes.woof import ABOUT, WOOF_RECIPES
-finally:
-    os.dup2(screen, 2)
+from keras_twist.recipes.cli import main
+from keras_twist.recipes.published_flags import WOOF
+from keras_twist.recipes.woof import ABOUT, WOOF_RECIPES
 
 if __name__ == "__main__":
-    sys.exit(main(WOOF_RECIPES, ABOUT, default="mxresnet50_twist", flags=WOOF))
+    sys.exit(main(WOOF_RECIPES, ABOUT, default="mxresnet50_twist", flags=WOOF, examples=__doc__))

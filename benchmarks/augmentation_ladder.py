@@ -29,7 +29,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import keras
 
 from keras_twist.recipes import CIFAR_RECIPES, task
-from keras_twist.recipes.fit import prepare
+from keras_twist.recipes.preparation import prepare
 from keras_twist.recipes.runtime import describe_environment
 
 RESULT = Path(__file__).parent / "results" / "augmentation_ladder.json"

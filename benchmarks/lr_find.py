@@ -25,7 +25,7 @@ import keras
 
 from keras_twist.callbacks import LRCurve, lr_find
 from keras_twist.recipes import CIFAR_RECIPES, task
-from keras_twist.recipes.fit import prepare
+from keras_twist.recipes.preparation import prepare
 from keras_twist.recipes.runtime import describe_environment
 
 ROOT = Path(__file__).parents[1]

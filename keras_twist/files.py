@@ -47,8 +47,8 @@ def _open_without_waiting(path, flags):
 
 
 @contextlib.contextmanager
-def partial_file(path):
-    """Open a new file that takes the name `path` only when it is complete and on the disk.
+def partial_path(path):
+    """Give a path to write to; the file takes the name `path` only when whole and on the disk.
 
     The temporary name is in the same folder, so that the last step is one atomic rename: at every
     moment `path` is absent, the old file or the new one, also when two processes write at once.
@@ -57,7 +57,41 @@ def partial_file(path):
         path: Path of the file to write.
 
     Returns:
-        Context manager that gives a file open for binary writing; an error inside removes it.
+        Context manager that gives the `pathlib.Path` of a file to make, which ends as `path` does;
+        an error inside removes it.
+
+    Raises:
+        OSError: The folder cannot be written or the disk is full.
+
+    Example:
+        >>> with partial_path("numbers.txt") as temporary:
+        ...     _ = temporary.write_text("1 2 3")
+        >>> Path("numbers.txt").read_text()
+        '1 2 3'
+    """
+    path = Path(path)
+    unique = f"{os.getpid()}-{secrets.token_hex(4)}"
+    temporary = path.with_name(f".{path.name}.{unique}.partial{path.suffix}")
+    try:
+        yield temporary
+        _flush(temporary, os.O_RDWR)
+        os.replace(temporary, path)
+        if os.name == "posix":  # Elsewhere folders cannot be opened.
+            with contextlib.suppress(OSError):  # Some network drives refuse.
+                _flush(path.parent, os.O_RDONLY)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def partial_file(path):
+    """Open a new file for binary writing that becomes `path` as `partial_path` says.
+
+    Args:
+        path: Path of the file to write.
+
+    Returns:
+        Context manager that gives the open file.
 
     Raises:
         OSError: The folder cannot be written or the disk is full.
@@ -68,16 +102,54 @@ def partial_file(path):
         >>> Path("numbers.txt").read_text()
         '1 2 3'
     """
-    path = Path(path)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.partial")
+    with partial_path(path) as temporary, open(temporary, "xb") as file:
+        yield file
+
+
+def _flush(path, flags):
+    """Have the disk know what was written to a file, or which names are in a folder."""
+    descriptor = os.open(path, flags)
     try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.fsync(descriptor)
     finally:
-        temporary.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def alone_in(folder, wait=True):
+    """Keep a folder to this process for the time of a `with` block.
+
+    The system lifts the lock when the process ends, however it ends, and nothing is left behind.
+    On Windows, and on network drives that know no locks, the block runs without one.
+
+    Args:
+        folder: Path of an existing folder.
+        wait: Whether to wait for another process that has it; otherwise that is an error. Defaults
+            to True.
+
+    Raises:
+        BlockingIOError: (an OSError) if another process has it and `wait` is False.
+
+    Example:
+        >>> with alone_in("."):
+        ...     pass
+    """
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError:
+            raise
+        except OSError:
+            pass
+        yield
+    finally:
+        os.close(descriptor)
 
 
 def remove_stale_partials(path):
@@ -90,7 +162,20 @@ def remove_stale_partials(path):
         >>> remove_stale_partials("numbers.txt")
     """
     path = Path(path)
-    for left in path.parent.glob(f".{path.name}.*.partial"):
+    for left in path.parent.glob(f".{path.name}.*.partial*"):
         with contextlib.suppress(OSError):  # Another process may be tidying up as well.
             if time.time() - left.stat().st_mtime > _STALE_SECONDS:
                 left.unlink()
+
+
+def remove_partials(folder):
+    """Remove what killed writers left in a folder that is this process's alone.
+
+    Args:
+        folder: Path of the folder.
+
+    Example:
+        >>> remove_partials(".")
+    """
+    for left in Path(folder).glob(".*.partial*"):
+        left.unlink(missing_ok=True)

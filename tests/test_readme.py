@@ -9,7 +9,11 @@ import keras
 import numpy as np
 import pytest
 
+import keras_twist
+
 README = Path(__file__).parents[1] / "README.md"
+PAGES = [README, *sorted(README.parent.glob("docs/*.md"))]
+ROOMS = "|".join(keras_twist.__all__)
 
 
 def code_block(mark):
@@ -87,6 +91,47 @@ def test_the_learning_rate_is_found_in_ten_lines(small_cifar, tmp_path, monkeypa
     assert (tmp_path / "lr_find.png").stat().st_size > 10_000
     rate = float(names["model"].optimizer.learning_rate)
     assert rate == pytest.approx(names["curve"].suggest()) and 1e-6 < rate < 1
+
+
+def test_a_model_gets_twists_and_begins_as_it_was(monkeypatch):
+    def small(weights, input_shape, classes):
+        conv, head = keras.layers.Conv2D(40, 3, padding="same"), keras.layers.Dense(classes)
+        pool = keras.layers.GlobalAveragePooling2D()
+        return keras.Sequential([keras.Input(input_shape), conv, pool, head])
+
+    monkeypatch.setattr(keras.applications, "VGG16", small)
+    names = {}
+    exec(code_block("runs: surgery"), names)
+    assert "1 layer replaced" in names["table"]
+    x = np.random.default_rng(0).normal(size=(2, 64, 64, 3)).astype("float32")
+    before, after = (names[model].predict(x, verbose=0) for model in ("model", "twisted"))
+    np.testing.assert_allclose(before, after, atol=1e-5)
+
+
+def test_a_recipe_is_run(monkeypatch):
+    monkeypatch.setattr(keras_twist.recipes, "fit", lambda recipe: recipe)
+    names = {}
+    exec(code_block("runs: recipe"), names)
+    assert names["result"].epochs == 3 and names["result"].model == "davidnet"
+
+
+def test_all_python_is_run_by_a_test_above():
+    tests = Path(__file__).read_text()
+    text = README.read_text()
+    marks = re.findall(r"<!-- runs: (\w+) -->\n```python\n", text)
+    assert len(marks) == text.count("```python")
+    for mark in marks:
+        assert f'"runs: {mark}"' in tests or f'"{mark}"' in tests, mark
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_names_and_links_lead_somewhere(page):
+    text = re.sub(r"```.*?```", "", page.read_text(), flags=re.DOTALL)
+    names = re.findall(rf"`(?:keras_twist\.)?({ROOMS})\.(\w+)", text)
+    for room, name in names:
+        assert name in getattr(keras_twist, room).__all__, f"{room}.{name}"
+    for link in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", text):
+        assert (page.parent / link).exists(), link
 
 
 def test_every_recipe_is_in_the_table():

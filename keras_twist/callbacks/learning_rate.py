@@ -53,8 +53,8 @@ class OneCycleLR(ScheduleLR):
     """`ScheduleLR` with `keras_twist.schedules.OneCycle` and the momentum that mirrors it.
 
     Args:
-        max_learning_rate, total_steps, pct_start, anneal, div_factor, final_div_factor,
-            three_phase: Those of `OneCycle`.
+        max_learning_rate, total_steps, pct_start, anneal: The cycle, as in `OneCycle`.
+        div_factor, final_div_factor, three_phase: How it starts and ends, as there.
         base_momentum: Momentum (or `beta_1`) at the peak of the rate. Defaults to 0.85.
         max_momentum: Momentum at the start and the end. Defaults to 0.95. Both None leave the
             momentum alone, as optimizers need that freeze it, which are all of Keras's own.

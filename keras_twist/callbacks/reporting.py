@@ -10,6 +10,7 @@ import keras
 from keras import ops
 
 from keras_twist.callbacks._optimizers import is_moved_by_schedule, momentum_of
+from keras_twist.color import has_color, paint
 from keras_twist.files import partial_file, read_file
 
 # What 200,000 epochs need.
@@ -32,10 +33,14 @@ class EpochTable(keras.callbacks.Callback):
     img/s, time; those whose number is in the logs of the first epoch (`loss`, `val_loss`,
     `val_accuracy`, `val_top_k_accuracy`, `learning_rate`, `images_per_second`, `seconds`). The
     learning rate is that of the next update, if a schedule in the optimizer or a callback of this
-    package moves it. `Stopwatch` brings the last two. Both, and `ScheduleLR`, go before it.
+    package moves it. `Stopwatch` brings the last two. Both, and `ScheduleLR`, go before it. On a
+    terminal the highest accuracy so far is green.
 
     Args:
         write: Function that takes a line without its end. Defaults to writing it to `sys.stdout`.
+        color: Whether to use colours. Defaults to None: where `sys.stdout` is written to, if it is
+            a terminal, and the environment has no NO_COLOR.
+        best: Highest `val_accuracy` of epochs before. Defaults to None: there are none.
 
     Example:
         >>> table = EpochTable()
@@ -44,9 +49,11 @@ class EpochTable(keras.callbacks.Callback):
              1      1.5000    1:15
     """
 
-    def __init__(self, write=None):
+    def __init__(self, write=None, color=None, best=None):
         super().__init__()
+        self.color = write is None and has_color(sys.stdout) if color is None else color
         self.write = write or _write_line
+        self.best = -math.inf if best is None else best
         self._columns = None
 
     def on_epoch_end(self, epoch, logs=None):
@@ -54,10 +61,16 @@ class EpochTable(keras.callbacks.Callback):
         if self._columns is None:
             self._columns = [key for key in COLUMNS if key in logs]
             names = ["epoch", *(COLUMNS[key][0] for key in self._columns)]
-            self.write(_row(names, names))
+            self.write("  ".join(_align(names, names)))
         names = ["epoch", *(COLUMNS[key][0] for key in self._columns)]
         cells = [str(epoch + 1), *(_format(key, logs.get(key)) for key in self._columns)]
-        self.write(_row(cells, names))
+        cells, accuracy = _align(cells, names), logs.get("val_accuracy")
+        if accuracy is not None and accuracy > self.best and "val_accuracy" in self._columns:
+            self.best = accuracy
+            if self.color:
+                place = 1 + self._columns.index("val_accuracy")
+                cells[place] = paint(cells[place], "good")
+        self.write("  ".join(cells))
 
 
 class JSONLinesLogger(keras.callbacks.Callback):
@@ -144,8 +157,8 @@ def _format(key, value):
     return format_seconds(value) if pattern is None else pattern.format(float(value))
 
 
-def _row(cells, names):
-    return "  ".join(cell.rjust(max(len(name), 6)) for cell, name in zip(cells, names, strict=True))
+def _align(cells, names):
+    return [cell.rjust(max(len(name), 6)) for cell, name in zip(cells, names, strict=True)]
 
 
 def format_seconds(seconds):

@@ -89,10 +89,9 @@ def read_members(path, select, *, max_member=MAX_MEMBER_BYTES, max_total=MAX_TOT
         DataError: The archive is missing, truncated, damaged, too large or holds an unsafe member.
 
     Example:
-
-    ```python
-    members = read_members("cifar-10-python.tar.gz", lambda name: "_batch" in name)
-    ```
+        ```python
+        members = read_members("cifar-10-python.tar.gz", lambda name: "_batch" in name)
+        ```
     """
     with _opened(path, max_total) as stream:
         return dict(_read(stream, select, max_member, MAX_MEMBERS))

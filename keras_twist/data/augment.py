@@ -25,6 +25,15 @@ class Augmentation(NamedTuple):
         by_example: Whether the draw depends on which images these are. Defaults to False.
         alone: Whether it is compiled by itself, lest each operation behind it calculate it again.
             Defaults to False.
+
+    Example:
+        >>> def draw(uniform, shape):
+        ...     return {"shift": uniform(shape[:1], -8.0, 8.0, "float32")}
+        >>> def apply(images, shift):
+        ...     return ops.cast(images, "float32") + ops.reshape(shift, (-1, 1, 1, 1))
+        >>> brighter_or_darker = Augmentation(draw, apply)
+        >>> x, y = np.zeros((8, 4, 4, 3), "uint8"), np.zeros(8, int)
+        >>> dataset = keras_twist.data.train_dataset(x, y, 4, augment=(brighter_or_darker,))
     """
 
     draw: Callable
@@ -41,6 +50,13 @@ class Examples(NamedTuple):
         epoch: Integer tensor, from 0; epochs go on counting after a resume.
         number: Float32 tensor of shape `(batch,)`, random in `[0, 1)`; an image keeps its own.
         indices: Integer tensor of shape `(batch,)`, which of all `count` images these are.
+        count: How many images there are.
+
+    Example:
+        >>> def draw(uniform, shape, examples):  # of an Augmentation with by_example=True
+        ...     return {"flip": examples.number < 0.5}  # the same half in every epoch
+        >>> draw(None, (2, 4, 4, 3), Examples(0, np.array([0.1, 0.9])))
+        {'flip': array([ True, False])}
     """
 
     epoch: Any
@@ -65,6 +81,10 @@ def random_pad_crop(padding=4, mode="reflect", value=0):
 
     Example:
         >>> augment = (random_pad_crop(4), random_flip())
+
+    Reference:
+        The crop of [cifar10-fast](https://github.com/davidcpage/cifar10-fast). Differs from it in:
+        the other modes; cifar10-fast pads once, before the training.
     """
     image_ops.check_padding(padding, mode)
 
@@ -85,6 +105,10 @@ def random_flip():
 
     Example:
         >>> augment = (random_flip(),)
+
+    Reference:
+        `FlipLR` of [cifar10-fast](https://github.com/davidcpage/cifar10-fast). Differs from it in:
+        nothing.
     """
 
     def draw(uniform, shape):

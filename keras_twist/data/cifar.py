@@ -23,9 +23,11 @@ from keras_twist.data.leaks import count_shared, warn_of_shared
 
 __all__ = ["CIFAR10_CLASSES", "CIFAR10_MEAN", "CIFAR10_STD", "load_cifar10"]
 
-# Of the training images, by channel, in pixel units 0 to 255.
 CIFAR10_MEAN = (125.31, 122.95, 113.87)
+"""Mean of the training images by channel, red, green and blue, in pixel units 0 to 255."""
+
 CIFAR10_STD = (62.99, 62.09, 66.70)
+"""Standard deviation of the training images by channel, in pixel units 0 to 255."""
 
 _PUBLISHED = CifarSet()
 # In this order; the later ones are what versions of Keras call the archive and the folder.
@@ -75,16 +77,16 @@ def load_cifar10(data_dir=None):
             works, and then the message lists each with its reason.
 
     Example:
-
-    ```python
-    (x_train, y_train), (x_test, y_test) = keras_twist.data.load_cifar10()
-    model.fit(x_train, y_train, validation_data=(x_test, y_test))
-    ```
+        ```python
+        (x_train, y_train), (x_test, y_test) = keras_twist.data.load_cifar10()
+        model.fit(x_train, y_train, validation_data=(x_test, y_test))
+        ```
 
     Reference:
-    - [Learning Multiple Layers of Features from Tiny Images](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf).
-    - `keras.datasets.cifar10.load_data`. Differs from it in: flat labels, other sources, contents
-      checked whatever the source, and nothing in the Keras cache is deleted or overwritten.
+        [Learning Multiple Layers of Features from Tiny
+        Images](https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf);
+        `keras.datasets.cifar10.load_data`. Differs from it in: flat labels, other sources, contents
+        checked whatever the source, and nothing in the Keras cache is deleted or overwritten.
     """
     cifar = _PUBLISHED
     arrays = _search(cifar) if data_dir is None else _from_data_dir(Path(data_dir), cifar)

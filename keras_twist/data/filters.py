@@ -29,7 +29,7 @@ def gaussian_blur(sigma, radius=None, mode="reflect"):
 
     Reference:
         `GaussianBlur` of [imgaug](https://github.com/aleju/imgaug), whose radius is 2 for every
-        `sigma` below 1.8. Differs from it in: see `keras_twist.ops.filters.gaussian_blur`.
+        `sigma` below 1.8. Differs from it in: the radius may be given.
     """
     sigma = check_number("sigma", sigma, 0)
     radius = filters.blur_radius(radius, sigma)
@@ -97,8 +97,8 @@ def random_color_jitter(brightness=0.2, contrast=0.2, saturation=0.2, value_rang
         >>> augment = (random_color_jitter(brightness=0.4),)
 
     Reference:
-        `torchvision.transforms.ColorJitter`. Differs from it in: see
-        `keras_twist.ops.filters.color_jitter`.
+        `torchvision.transforms.ColorJitter`. Differs from it in: the order is fixed, the hue
+        stays, and integer images are rounded once, at the end.
     """
     strengths = {"brightness": brightness, "contrast": contrast, "saturation": saturation}
     for name, strength in strengths.items():

@@ -42,10 +42,9 @@ def decode_square(contents, size, zoom=None, max_pixels=2**27):
             message does not name it.
 
     Example:
-
-    ```python
-    pixels, aspect = decode_square(Path("dog.jpg").read_bytes(), 160)
-    ```
+        ```python
+        pixels, aspect = decode_square(Path("dog.jpg").read_bytes(), 160)
+        ```
     """
     image = import_pillow()
     if not contents:

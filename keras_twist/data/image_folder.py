@@ -33,6 +33,12 @@ class ImageFolder:
         aspects: float32 array of shape `(n,)`, width over height of the original pictures.
         class_names: Tuple of strings.
         paths: Tuple of strings: where each picture is below the root, with `/`.
+
+    Example:
+        >>> pixels, one = np.zeros((2, 160, 160, 3), "uint8"), np.ones(2, "float32")
+        >>> train = ImageFolder(pixels, np.array([0, 1]), one, ("cat", "dog"), ("a.png", "b.png"))
+        >>> len(train), train.class_names[train.labels[1]]
+        (2, 'dog')
     """
 
     images: np.ndarray = dataclasses.field(repr=False)
@@ -90,12 +96,15 @@ def load_image_folder(
         ValueError: if a size or `on_error` is out of range.
 
     Example:
-
-    ```python
-    train, valid = keras_twist.data.load_image_folder("pictures", image_size=128)
-    crop = keras_twist.data.random_resized_crop(128, aspects=train.aspects)
-    feed = keras_twist.data.train_dataset(train.images, train.labels, 64, augment=(crop,))
-    ```
+        >>> from pathlib import Path
+        >>> for folder in ("train/cat", "train/dog", "val/cat", "val/dog"):
+        ...     Path("pictures", folder).mkdir(parents=True)
+        ...     keras.utils.save_img(f"pictures/{folder}/1.png", np.random.rand(30, 40, 3))
+        >>> train, valid = keras_twist.data.load_image_folder("pictures", image_size=32)
+        >>> train.images.shape, valid.images.shape, train.class_names
+        ((2, 40, 40, 3), (2, 32, 32, 3), ('cat', 'dog'))
+        >>> crop = keras_twist.data.random_resized_crop(32, aspects=train.aspects)
+        >>> feed = keras_twist.data.train_dataset(train.images, train.labels, 2, augment=(crop,))
     """
     train, valid, both = load_sets(root, image_size, stored_size, valid_scale, on_error, max_pixels)
     warn_of_shared(both, len(valid), shown(root), stacklevel=2)

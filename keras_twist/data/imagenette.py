@@ -59,14 +59,13 @@ def load_imagewoof(data_dir=None, image_size=128, stored_size=None, valid_scale=
         ValueError: if a size or `edition` is out of range.
 
     Example:
-
-    ```python
-    train, valid = keras_twist.data.load_imagewoof("data", image_size=128)
-    ```
+        ```python
+        train, valid = keras_twist.data.load_imagewoof("data", image_size=128)
+        ```
 
     Reference:
-    - [Imagenette](https://github.com/fastai/imagenette) by fastai, edition 2 of 2019, with 30 % of
-      the pictures for validation.
+        [Imagenette](https://github.com/fastai/imagenette) by fastai, edition 2 of 2019, with 30 %
+        of the pictures for validation.
     """
     return _load(IMAGEWOOF, data_dir, image_size, stored_size, valid_scale, edition)
 
@@ -94,13 +93,12 @@ def load_imagenette(
         ValueError: if a size or `edition` is out of range.
 
     Example:
-
-    ```python
-    train, valid = keras_twist.data.load_imagenette(image_size=128)
-    ```
+        ```python
+        train, valid = keras_twist.data.load_imagenette(image_size=128)
+        ```
 
     Reference:
-    - [Imagenette](https://github.com/fastai/imagenette) by fastai.
+        [Imagenette](https://github.com/fastai/imagenette) by fastai, edition 2 of 2019.
     """
     return _load(IMAGENETTE, data_dir, image_size, stored_size, valid_scale, edition)
 

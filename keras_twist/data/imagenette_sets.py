@@ -14,6 +14,7 @@ IMAGEWOOF_CLASSES = {
     "n02111889": "Samoyed",
     "n02115641": "dingo",
 }
+"""Names of ImageWoof's ten classes by folder, in the order of the labels."""
 
 IMAGENETTE_CLASSES = {
     "n01440764": "tench",
@@ -27,6 +28,7 @@ IMAGENETTE_CLASSES = {
     "n03445777": "golf ball",
     "n03888257": "parachute",
 }
+"""Names of Imagenette's ten classes by folder, in the order of the labels."""
 
 _HOST = "https://s3.amazonaws.com/fast-ai-imageclas/"
 

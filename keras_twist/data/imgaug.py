@@ -17,6 +17,11 @@ class PythonAugmentation(NamedTuple):
         run: `run(images, seed)` takes a NumPy array of shape `(batch, height, width, channels)`,
             which it may write to, and an integer; it returns an array of the same shape and dtype.
             Several threads call it at once.
+
+    Example:
+        >>> def darken(images, seed):
+        ...     return images // 2 if seed % 2 else images
+        >>> augment = (PythonAugmentation(darken), keras_twist.data.random_flip())
     """
 
     run: Callable

@@ -28,10 +28,9 @@ def write_npz(path, arrays):
         OSError: The folder cannot be written or the disk is full; an older file stays as it was.
 
     Example:
-
-    ```python
-    write_npz(Path("cache/set.npz"), {"x": images, "y": labels})
-    ```
+        ```python
+        write_npz(Path("cache/set.npz"), {"x": images, "y": labels})
+        ```
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     remove_stale_partials(path)

@@ -162,11 +162,10 @@ def load_arrays(data, source="pickle"):
             that such a dict does not need.
 
     Example:
-
-    >>> import pickle
-    >>> from keras_twist.data.pickles import load_arrays
-    >>> load_arrays(pickle.dumps({"labels": [6, 9]}))
-    {'labels': [6, 9]}
+        >>> import pickle
+        >>> from keras_twist.data.pickles import load_arrays
+        >>> load_arrays(pickle.dumps({"labels": [6, 9]}))
+        {'labels': [6, 9]}
 
     Reference:
     - [What unpickling may run](https://docs.python.org/3/library/pickle.html#restricting-globals).

@@ -30,10 +30,9 @@ def read_sheet(contents, rows, where):
         DataError: It is no PNG of that size, or truncated or damaged; or Pillow is missing.
 
     Example:
-
-    ```python
-    images = read_sheet(Path("test_batch.png").read_bytes(), 10_000, "test_batch.png")
-    ```
+        ```python
+        images = read_sheet(Path("test_batch.png").read_bytes(), 10_000, "test_batch.png")
+        ```
     """
     # The size is read from the header itself: a sheet is large, and rightly so, but Pillow could
     # tell a right one from a bomb only by its global limit, which is not ours to change.

@@ -1,6 +1,5 @@
 """Large downloads that go on where they stopped."""
 
-import contextlib
 import hashlib
 import logging
 import os
@@ -8,6 +7,7 @@ import urllib.error
 
 from keras_twist.data.download import CONNECT_SECONDS, network_errors, open_url, received
 from keras_twist.data.errors import DataError
+from keras_twist.files import alone_in
 
 logger = logging.getLogger("keras_twist.data")
 
@@ -37,32 +37,15 @@ def fetch_resumable(url, path, md5, check, most, timeout=CONNECT_SECONDS):
         OSError: The file cannot be written.
 
     Example:
-
-    ```python
-    md5 = ("3d20...",)
-    fetch_resumable("https://example.org/set.tgz", Path("set.tgz"), md5, check_archive, 2**30)
-    ```
+        ```python
+        md5 = ("3d20...",)
+        fetch_resumable("https://example.org/set.tgz", Path("set.tgz"), md5, check_archive, 2**30)
+        ```
     """
-    with _alone_in(path.parent):
+    # Two processes would mix their pieces.
+    with alone_in(path.parent):
         if not path.exists():  # Otherwise another process has just fetched it.
             _fetch(url, path, md5, check, most, timeout)
-
-
-@contextlib.contextmanager
-def _alone_in(folder):
-    """Waits until no other process downloads into a folder: two would mix their pieces."""
-    try:
-        import fcntl
-    except ImportError:  # Windows; there the digest has to find it out.
-        yield
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        with contextlib.suppress(OSError):  # Some network drives know no locks.
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)
 
 
 def _fetch(url, path, md5, check, most, timeout):

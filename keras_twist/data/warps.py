@@ -28,7 +28,8 @@ def random_rotation(degrees=15.0, mode="constant", value=0):
 
     Reference:
         `Affine(rotate=(-15, 15))` of [imgaug](https://github.com/aleju/imgaug). Differs from it in:
-        see `keras_twist.ops.geometry.rotate`.
+        positive angles turn counter-clockwise, as in Keras and PIL; the weights between pixels are
+        exact, where OpenCV rounds places to 1/32 of a pixel.
     """
     check_number("degrees", degrees, 0, 180)
     check_mode(mode)

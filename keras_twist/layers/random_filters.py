@@ -38,8 +38,8 @@ class RandomGaussianBlur(RandomImageLayer):
         TensorShape([2, 8, 8, 3])
 
     Reference:
-        `GaussianBlur` of [imgaug](https://github.com/aleju/imgaug). Differs from it in: see
-        `keras_twist.ops.filters.gaussian_blur`.
+        `GaussianBlur` of [imgaug](https://github.com/aleju/imgaug). Differs from it in: the radius
+        is one for all images, where imgaug's grows with the `sigma` of each.
     """
 
     def __init__(
@@ -97,8 +97,8 @@ class RandomColorJitter(RandomImageLayer):
         TensorShape([2, 8, 8, 3])
 
     Reference:
-        `torchvision.transforms.ColorJitter`. Differs from it in: see
-        `keras_twist.ops.filters.color_jitter`.
+        `torchvision.transforms.ColorJitter`. Differs from it in: the order is fixed, the hue
+        stays, and integer images are rounded once, at the end.
     """
 
     def __init__(

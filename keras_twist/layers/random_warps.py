@@ -37,7 +37,8 @@ class RandomRotation(RandomImageLayer):
 
     Reference:
         `Affine(rotate=(-15, 15))` of [imgaug](https://github.com/aleju/imgaug). Differs from it in:
-        see `keras_twist.ops.geometry.rotate`.
+        positive angles turn counter-clockwise, as in Keras and PIL; the weights between pixels are
+        exact, where OpenCV rounds places to 1/32 of a pixel.
     """
 
     def __init__(self, degrees=15.0, mode="constant", value=0, seed=None, **kwargs):
@@ -87,6 +88,10 @@ class RandomTranslation(RandomImageLayer):
     Example:
         >>> RandomTranslation(seed=0)(np.zeros((2, 8, 8, 3), "float32"), training=True).shape
         TensorShape([2, 8, 8, 3])
+
+    Reference:
+        `keras.layers.RandomTranslation`. Differs from it in: XLA compiles it; shifts are drawn for
+        each image; what moves in is a constant unless told otherwise.
     """
 
     def __init__(self, height=0.1, width=0.1, mode="constant", value=0, seed=None, **kwargs):

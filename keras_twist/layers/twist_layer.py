@@ -16,11 +16,14 @@ __all__ = ["TWIST_VARIANTS", "TwistLayer"]
 
 PADDINGS = ("symmetric", "same", "valid")
 
-# Keyword arguments of the two published forms.
 TWIST_VARIANTS = {
     "notebook": {"masked": True, "origin": "corner", "field": "squeeze_shear"},
     "mxresnet": {"masked": False, "origin": "corner", "field": "free", "center_range": 2.0},
 }
+"""Keyword arguments of `TwistLayer` for the two published forms.
+
+`"notebook"` is the earlier one, with disks, `"mxresnet"` the later one, without.
+"""
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")

@@ -54,11 +54,14 @@ def _ungrouped_twist(padding, groups, use_bias, kernel_initializer, **kwargs):
     )
 
 
-# Keyword arguments with which `replace_convs` repeats the mistake: what has more than 32 filters
-# becomes a 3x3 twist of 27 numbers per channel pair and 3 per filter, without groups and bias. Ky
-# trains here, where the notebook overwrites it by a turn of Kx; the counts are the same.
 NOTEBOOK_SWAP = {
     "make_layer": _ungrouped_twist,
     "where": _more_than_32_filters,
     "keep_kernels": False,
 }
+"""Keyword arguments with which `replace_convs` repeats a published mistake.
+
+What has more than 32 filters becomes a 3x3 twist of 27 numbers per channel pair and 3 per filter,
+without groups and bias. Ky trains here, where the notebook overwrites it by a turn of Kx; the
+counts are the same.
+"""

@@ -157,6 +157,9 @@ def whiten(model, images, epsilon=5e-4):
             that is, normalised. A few thousand are enough.
         epsilon: Added to each variance, so that noise is not blown up. Defaults to 5e-4.
 
+    Returns:
+        Nothing; the kernel of the model's first convolution is set.
+
     Raises:
         ValueError: if the model has no layer "whitening" or the channels differ.
 

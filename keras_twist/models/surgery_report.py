@@ -8,10 +8,21 @@ __all__ = ["Replacement", "SurgeryReport", "report_on"]
 
 @dataclasses.dataclass(frozen=True)
 class Replacement:
-    """One convolution that was replaced; `before` and `after` count its parameters.
+    """One convolution that `replace_convs` replaced.
 
-    The other fields are the convolution's. The name of a layer in a nested model begins with that
-    model's, as in `"backbone/conv1"`.
+    Attributes:
+        name: The layer's; in a nested model it begins with that model's, as in `"backbone/conv1"`.
+        kernel_size: Pair, in pixels.
+        filters, groups: Numbers, as the convolution has them.
+        strides: Pair, in pixels.
+        before: Parameters of the convolution.
+        after: Parameters of the layer in its place.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(64, 3)])
+        >>> _, report = keras_twist.models.replace_convs(model, report=True)
+        >>> report.replaced[0].before, report.replaced[0].after
+        (1792, 2752)
     """
 
     name: str
@@ -27,8 +38,16 @@ class Replacement:
 class SurgeryReport:
     """What `replace_convs` did; `str()` makes a table of it.
 
-    `replaced` holds a `Replacement` for each layer, the other fields count the parameters of the
-    whole model, all of them and those that train.
+    Attributes:
+        replaced: Tuple of a `Replacement` for each layer.
+        before, after: Parameters of the whole model.
+        trainable_before, trainable_after: Those that train.
+
+    Example:
+        >>> model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(64, 3)])
+        >>> _, report = keras_twist.models.replace_convs(model, report=True)
+        >>> report.before, report.after, len(report.replaced)
+        (1792, 2752, 1)
     """
 
     replaced: tuple

@@ -35,17 +35,19 @@ def load_torch_state_dict(model, state_dict):
         state_dict: Dict from PyTorch's names, such as `"4.0.convpath.0.0.weight"`, to NumPy arrays
             or to tensors that NumPy can read. `num_batches_tracked` is ignored.
 
+    Returns:
+        Nothing; the weights of `model` are set.
+
     Raises:
         ValueError: if the weights are not those of this network; the message names the first that
             is missing, unknown or of another shape.
 
     Example:
-
-    ```python
-    state = {name: tensor.numpy() for name, tensor in learner.model.state_dict().items()}
-    model = keras_twist.models.XSEResNeXt50(self_attention=True)
-    keras_twist.models.load_torch_state_dict(model, state)
-    ```
+        ```python
+        state = {name: tensor.numpy() for name, tensor in learner.model.state_dict().items()}
+        model = keras_twist.models.XSEResNeXt50(self_attention=True)
+        keras_twist.models.load_torch_state_dict(model, state)
+        ```
 
     Reference:
         [fastai](https://docs.fast.ai/vision.models.xresnet.html),

@@ -55,17 +55,16 @@ class Lookahead(keras.optimizers.Optimizer):
 
     Raises:
         ValueError: If `inner_optimizer` is no optimizer, is built already or has an `apply()` of
-            its own (`LossScaleOptimizer`, `MultiOptimizer`), if `sync_period` is not an integer
-            >= 1 or if `slow_step_size` is outside (0, 1].
+            its own (`LossScaleOptimizer`, `MultiOptimizer`), if `sync_period` is no integer of at
+            least 1 or if `slow_step_size` is outside (0, 1].
 
     Example:
-
-    >>> optimizer = keras_twist.optimizers.Lookahead(keras.optimizers.SGD(1.0), sync_period=2)
-    >>> w = keras.Variable([3.0])
-    >>> for _ in range(2):
-    ...     optimizer.apply([keras.ops.array([1.0])], [w])
-    >>> float(w[0])  # 3 -> 2 -> 1, then halfway back to 3
-    2.0
+        >>> optimizer = keras_twist.optimizers.Lookahead(keras.optimizers.SGD(1.0), sync_period=2)
+        >>> w = keras.Variable([3.0])
+        >>> for _ in range(2):
+        ...     optimizer.apply([keras.ops.array([1.0])], [w])
+        >>> float(w[0])  # 3 -> 2 -> 1, then halfway back to 3
+        2.0
 
     Reference:
         [Lookahead Optimizer: k steps forward, 1 step back](https://arxiv.org/abs/1907.08610),

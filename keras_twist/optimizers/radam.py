@@ -75,12 +75,11 @@ class RAdam(RealUpdateOptimizer):
         ValueError: If an argument is outside its range or `epsilon_mode` is unknown.
 
     Example:
-
-    >>> optimizer = keras_twist.optimizers.RAdam(learning_rate=0.1)
-    >>> w = keras.Variable([1.0])
-    >>> optimizer.apply([keras.ops.array([2.0])], [w])
-    >>> round(float(w[0]), 4)  # the first step is momentum's: 1 - 0.1 * 2
-    0.8
+        >>> optimizer = keras_twist.optimizers.RAdam(learning_rate=0.1)
+        >>> w = keras.Variable([1.0])
+        >>> optimizer.apply([keras.ops.array([2.0])], [w])
+        >>> round(float(w[0]), 4)  # the first step is momentum's: 1 - 0.1 * 2
+        0.8
 
     Reference:
         [On the Variance of the Adaptive Learning Rate and Beyond](https://arxiv.org/abs/1908.03265),

@@ -52,12 +52,11 @@ class SGD(RealUpdateOptimizer):
         ValueError: If `momentum` is outside [0, 1] or `weight_decay` is negative.
 
     Example:
-
-    >>> optimizer = keras_twist.optimizers.SGD(0.1, momentum=0.9, weight_decay=1.0, coupled=True)
-    >>> w = keras.Variable([1.0])
-    >>> optimizer.apply([keras.ops.array([2.0])], [w])
-    >>> round(float(w[0]), 4)  # 1 - 0.1 * (2 + 1)
-    0.7
+        >>> optimizer = keras_twist.optimizers.SGD(0.1, weight_decay=1.0, coupled=True)
+        >>> w = keras.Variable([1.0])
+        >>> optimizer.apply([keras.ops.array([2.0])], [w])
+        >>> round(float(w[0]), 4)  # 1 - 0.1 * (2 + 1)
+        0.7
 
     Reference:
         [cifar10-fast](https://github.com/davidcpage/cifar10-fast).

@@ -1,6 +1,6 @@
 """Every picture; each function returns a `matplotlib.figure.Figure` and changes no global state.
 
-`python -m keras_twist.plots images/` draws the pictures of the README again.
+`python -m keras_twist.plots images/` draws the pictures of README and docs again.
 """
 
 from keras_twist.plots.augmented import show_augmented

@@ -1,4 +1,4 @@
-"""Draw the pictures of the README again: `python -m keras_twist.plots images/`."""
+"""Draw the pictures of README and docs again: `python -m keras_twist.plots images/`."""
 
 import sys
 from pathlib import Path

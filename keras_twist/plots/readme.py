@@ -1,4 +1,4 @@
-"""The pictures of the README, which `python -m keras_twist.plots images/` draws again."""
+"""The pictures of README and docs, which `python -m keras_twist.plots images/` draws again."""
 
 import json
 import sys
@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_twist import schedules
 from keras_twist.layers import TwistLayer
 from keras_twist.plots.augmented import show_augmented
 from keras_twist.plots.curves import plot_schedules
@@ -15,7 +16,7 @@ from keras_twist.plots.twist import plot_twist
 
 
 def draw_readme_pictures(folder):
-    """Draw every picture that the README shows, those of data sets only where the data are.
+    """Draw every picture that README and docs show, those of data sets only where the data are.
 
     Args:
         folder: Path of the folder to write to.
@@ -36,9 +37,27 @@ def draw_readme_pictures(folder):
 
     rates = {name: until_the_end(recipe) for name, recipe in recipes.items()}
     plot_schedules(rates, longest, steps_per_epoch).savefig(folder / "schedules.png", dpi=120)
+    _policies_picture(folder)
     _lr_find_picture(folder)
     _twist_picture(folder)
+    _field_pictures(folder)
     _augmentation_pictures(folder)
+
+
+def _policies_picture(folder):
+    """The four policies with one peak, over as many epochs."""
+    epochs, steps_per_epoch = 24, 98
+    steps = epochs * steps_per_epoch
+    corners = np.array([0, 5, 20, epochs]) * steps_per_epoch
+    policies = {
+        "OneCycle": schedules.OneCycle(0.4, steps, pct_start=5 / epochs),
+        "Cyclical": schedules.Cyclical(0.04, 0.4, step_size=4 * steps_per_epoch),
+        "FlatCosine": schedules.FlatCosine(0.4, steps),
+        "PiecewiseLinear": schedules.PiecewiseLinear(corners.tolist(), [0.0, 0.4, 0.04, 0.0]),
+    }
+    figure = plot_schedules(policies, steps, steps_per_epoch)
+    figure.axes[0].legend(ncols=4, loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=9)
+    figure.savefig(folder / "policies.png", dpi=120)
 
 
 def _lr_find_picture(folder):
@@ -56,6 +75,18 @@ def _twist_picture(folder):
     layer = TwistLayer(16)
     layer.build((None, 16, 16, 8))
     plot_twist(layer, title="TwistLayer(16), untrained").savefig(folder / "twist.png", dpi=100)
+
+
+def _field_pictures(folder):
+    """What the two ways to turn Kx into Ky make of the derivatives along X and along Y."""
+    along_x, along_y = np.array([[-1, 0, 1, -2], [-1, -2, -1, 0]]) / 8  # Sobel's: a, b, c, d
+    for field, turned in (("rotate_scale", "clockwise"), ("squeeze_shear", "counter-clockwise")):
+        layer = TwistLayer(2, field=field, masked=False, center_range=0.0)
+        layer.build((None, 16, 16, 1))
+        layer.twist.assign(np.stack([along_x, along_y], axis=-1)[:, None])
+        title = f"{field}: Ky is Kx turned {turned}. Kx: along X in filter 0, along Y in filter 1"
+        figure = plot_twist(layer, pairs=[(0, 0), (0, 1)], title=title)
+        figure.savefig(folder / f"{field}.png", dpi=100)
 
 
 def _augmentation_pictures(folder):

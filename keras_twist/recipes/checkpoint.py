@@ -15,6 +15,7 @@ from keras_twist.callbacks.model_state import read_variables, state_variables
 from keras_twist.data.errors import DataError
 from keras_twist.data.npz import read_npz
 from keras_twist.files import partial_file
+from keras_twist.recipes.divergence import Diverged, are_finite
 from keras_twist.recipes.recipe import RecipeError
 
 FILE_NAME = "checkpoint.npz"
@@ -35,6 +36,11 @@ class Interrupted(Exception):
         signum: The signal's number.
         step: Batches that the checkpoint has been trained on.
         folder: Path of the run folder.
+
+    Example:
+        >>> stopped = Interrupted(signal.SIGINT, step=98, folder=Path("runs/quick-1"))
+        >>> f"{stopped} after batch {stopped.step}, to go on from {stopped.folder}"
+        'SIGINT after batch 98, to go on from runs/quick-1'
     """
 
     def __init__(self, signum, step, folder):
@@ -61,9 +67,14 @@ def save(path, model, progress):
     Args:
         path: Path of the file.
         model: Compiled model whose optimizer is built.
-        progress: JSON value that `load` gives back.
+        progress: JSON object with `step` and `steps_per_epoch`, which `load` gives back.
+
+    Raises:
+        Diverged: if a number is not finite; the file is what it was.
     """
     values = read_state(model)
+    if not are_finite(values):
+        raise Diverged(progress["step"], progress["steps_per_epoch"], "weights are")
     header = json.dumps({"variables": _names(model), "progress": progress})
     arrays = {f"v{number}": value for number, value in enumerate(values)}
     with partial_file(path) as file:
@@ -149,6 +160,7 @@ class Checkpoint(keras.callbacks.Callback):
     Args:
         folder: Where `checkpoint.npz` is written.
         stopwatch: The run's `Stopwatch`, whose clock stands still meanwhile.
+        divergence: The run's `StopOnDivergence`, which looks before anything is written.
         minutes: Time between checkpoints within an epoch.
         steps_per_epoch: Batches in a whole epoch.
 
@@ -157,10 +169,11 @@ class Checkpoint(keras.callbacks.Callback):
             skipped step of loss scaling does not advance.
     """
 
-    def __init__(self, folder, stopwatch, minutes, steps_per_epoch):
+    def __init__(self, folder, stopwatch, divergence, minutes, steps_per_epoch):
         super().__init__()
         self.path = Path(folder) / FILE_NAME
         self.stopwatch = stopwatch
+        self.divergence = divergence
         self.minutes = minutes
         self.steps_per_epoch = steps_per_epoch
         self.step = 0
@@ -201,12 +214,13 @@ class Checkpoint(keras.callbacks.Callback):
     # every step.
     def on_train_batch_begin(self, batch, logs=None):
         self.step = self._epoch_start + batch
-        if self.signum is not None:
-            self.write()
-            raise Interrupted(self.signum, self.step, self.path.parent)
-        if time.monotonic() - self._last > 60 * self.minutes:
+        due = time.monotonic() - self._last > 60 * self.minutes
+        if self.signum is not None or due:
+            self.divergence.look()
             self.write()
             self.stopwatch.resume()
+        if self.signum is not None:
+            raise Interrupted(self.signum, self.step, self.path.parent)
 
     def on_epoch_end(self, epoch, logs=None):
         self.step = (epoch + 1) * self.steps_per_epoch

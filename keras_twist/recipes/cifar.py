@@ -133,6 +133,7 @@ CIFAR_RECIPES = {
         mixup=0.2,
     ),
 }
+"""The recipes of `train_cifar.py` by name; `dataclasses.replace` changes their fields."""
 
 
 def load(recipe, data_dir=None):

@@ -1,68 +1,31 @@
-"""Command line of the training scripts: a recipe's name, then any field by its name."""
+"""The training scripts: what their options ask for, and what people or programs read of it."""
 
-import contextlib
 import dataclasses
-import difflib
-import io
-import itertools
+import json
 import logging
-import re
+import os
 import signal
 import statistics
 import sys
 import warnings
-from pathlib import Path
 
-import tyro
-
+from keras_twist.color import has_color, paint
 from keras_twist.data import DataError
-from keras_twist.recipes import published_flags, runtime
+from keras_twist.recipes import dry_run, epoch_logs, export, published_flags, runtime, task
 from keras_twist.recipes.checkpoint import Interrupted
-from keras_twist.recipes.fit import fit, prepare
+from keras_twist.recipes.command_line import parse
+from keras_twist.recipes.fit import fit
 from keras_twist.recipes.lr_find import range_test
-from keras_twist.recipes.published_flags import translate
+from keras_twist.recipes.predict import Predictor
+from keras_twist.recipes.preparation import prepare
 from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.run_folder import read_recipe
+from keras_twist.recipes.trained import load_trained
+
+logger = logging.getLogger("keras_twist.recipes")
 
 
-@dataclasses.dataclass(frozen=True)
-class Options:
-    """Where to read and write."""
-
-    data_dir: Path | None = None
-    """Folder or file with the data set; without it the caches are searched, then the network."""
-
-    runs_dir: Path = Path("runs")
-    """Folder in which the folder of the run is made."""
-
-    runs: int = 1
-    """Trainings, one after the other, with one seed more each; then list, mean and deviation."""
-
-    resume: Path | None = None
-    """Folder of a stopped run to go on with; it brings its own recipe."""
-
-    checkpoint_minutes: float = 5.0
-    """Time between checkpoints within an epoch."""
-
-    gpu: int | None = None
-    """Number of the GPU to use, of several; without a GPU it means nothing."""
-
-    dump: bool = False
-    """Print the model and do not train."""
-
-    lr_find: bool = False
-    """Instead of training, raise the learning rate from step to step, suggest one, and draw why."""
-
-    lr_find_start: float = 1e-7
-    """First learning rate of --lr_find."""
-
-    lr_find_end: float = 10.0
-    """Last learning rate of --lr_find."""
-
-    lr_find_steps: int = 100
-    """Steps of --lr_find, one batch each."""
-
-
-def main(recipes, about, default, arguments=None, flags=published_flags.COMMON):
+def main(recipes, about, default, arguments=None, flags=published_flags.COMMON, examples=""):
     """Parse, train, and report in one line; the scripts are nothing more than a call of this.
 
     Args:
@@ -72,6 +35,7 @@ def main(recipes, about, default, arguments=None, flags=published_flags.COMMON):
         arguments: List of arguments. Defaults to those of the process.
         flags: The published scripts' flags that are understood besides. Defaults to
             `published_flags.COMMON`.
+        examples: Text whose lines that begin with "python" end the help. Defaults to `""`.
 
     Returns:
         Exit code: 0, 2 for bad input, 130 after Ctrl-C, 143 after SIGTERM.
@@ -80,65 +44,130 @@ def main(recipes, about, default, arguments=None, flags=published_flags.COMMON):
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     warnings.showwarning = lambda message, *_: sys.stderr.write(f"warning: {message}\n")
     try:
-        recipe, options = parse(recipes, about, default, arguments, flags)
+        recipe, options = parse(recipes, about, default, arguments, flags, examples)
+        level = logging.WARNING if options.quiet else logging.INFO
+        logging.getLogger("keras_twist").setLevel(level)
+        epoch_logs.check_logs(options.log)
+        export.check_packages(options.export)
         if options.gpu is not None:
             runtime.use_gpu(options.gpu)
-        if options.dump:
-            _print_model(recipe, options)
-            return 0
-        if options.lr_find:
-            return _find_learning_rate(recipe, options)
-        results = []
-        for number in range(options.runs):
-            one = recipe and dataclasses.replace(recipe, seed=recipe.seed + number)
-            result = fit(
-                one,
-                data_dir=options.data_dir,
-                runs=options.runs_dir,
-                resume=options.resume,
-                checkpoint_minutes=options.checkpoint_minutes,
-                progress=sys.stdout.isatty(),
-            )
-            _report(result)
-            results.append(result.accuracy)
-        if options.runs > 1:
-            _report_all(results)
+        return _command(options)(recipe, options)
     except Interrupted as stop:
-        sys.stdout.write(f"stopped after {stop.step} steps; go on with --resume {stop.folder}\n")
+        # Programs read JSON from the standard output, or nothing.
+        stream = sys.stderr if options.json else sys.stdout
+        stream.write(f"stopped after {stop.step} steps; go on with --resume {stop.folder}\n")
         return 128 + stop.signum
     except KeyboardInterrupt:
         sys.stderr.write("stopped at once; the last checkpoint is what it was\n")
         return 128 + signal.SIGINT
     except (RecipeError, DataError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        _write_error(error)
         return 2
+
+
+def _command(options):
+    """The function that does what the options ask for, and returns the exit code."""
+    if options.trained:
+        return _use_trained
+    if options.dump:
+        return _print_model
+    if options.dry_run:
+        return _dry_run
+    return _find_learning_rate if options.lr_find else _train
+
+
+def _train(recipe, options):
+    found, shown = [], not (options.quiet or options.json)
+    for number in range(options.runs):
+        result = fit(
+            recipe and dataclasses.replace(recipe, seed=recipe.seed + number),
+            data_dir=options.data_dir,
+            runs=options.runs_dir,
+            resume=options.resume,
+            checkpoint_minutes=options.checkpoint_minutes,
+            progress=shown and sys.stdout.isatty() and os.environ.get("TERM") != "dumb",
+            table=shown,
+            log=options.log,
+        )
+        found.append(result.to_dict())
+        _write(options, _sentence(result))
+        if options.export:
+            used = read_recipe(result.folder)
+            found[-1]["exported"] = _export(result.model, used, result.folder, options)
+    if options.runs == 1:
+        _write_json(options, found[0])
+    else:
+        accuracies = [one["accuracy"] for one in found]
+        mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
+        listed = ", ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
+        _write(
+            options,
+            f"[{listed}] %, mean {100 * mean:.2f} %, standard deviation {100 * deviation:.2f}",
+        )
+        summary = {"accuracies": accuracies, "mean": mean, "standard_deviation": deviation}
+        _write_json(options, {"runs": found, **summary})
     return 0
 
 
-def _report(result):
-    """Write what a run reached, in one line."""
-    sys.stdout.write(
+def _sentence(result):
+    """What a run reached, in one line."""
+    return (
         f"{result.name}: {100 * result.accuracy:.2f} % {result.validated_on} accuracy "
         f"(top 5: {100 * result.top_k_accuracy:.2f} %) after {result.epochs} epochs, "
         f"{result.seconds:.1f} s of training without compilation and validation, "
-        f"in {result.folder}\n"
+        f"in {result.folder}"
     )
-    sys.stdout.flush()
 
 
-def _report_all(accuracies):
-    """Write the accuracies of several runs, their mean and their sample standard deviation."""
-    listed = ", ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
-    mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
-    sys.stdout.write(
-        f"[{listed}] %, mean {100 * mean:.2f} %, standard deviation {100 * deviation:.2f}\n"
-    )
+def _use_trained(_, options):
+    """Export the model of a run, and have it classify pictures."""
+    content, code = {}, 0
+    if options.export:
+        recipe, model = load_trained(options.trained)
+        content["exported"] = _export(model, recipe, options.trained, options)
+    if options.predict:
+        content["predicted"], code = _predict(options)
+    _write_json(options, content)
+    return code
+
+
+def _export(model, recipe, folder, options):
+    data = task.of(recipe).load(recipe, options.data_dir)
+    made = export.export(model, recipe, data, folder, options.export)
+    for one in made:
+        _write(options, str(one))
+    return [one.to_dict() for one in made]
+
+
+def _predict(options):
+    """Class probabilities of each picture that can be read, and the exit code."""
+    predictor, content, code = Predictor(options.trained), [], 0
+    logger.info(predictor.view)
+    for path in options.predict:
+        try:
+            found = predictor.predict(path)
+        except DataError as error:
+            _write_error(error)
+            code = 2
+            continue
+        _write(options, f"{path}: " + ", ".join(f"{name} {100 * p:.1f} %" for name, p in found))
+        classes = [{"class": name, "probability": share} for name, share in found]
+        content.append({"picture": str(path), "classes": classes})
+    return content, code
+
+
+def _dry_run(recipe, options):
+    found = dry_run.dry_run(recipe, options.data_dir, options.runs)
+    _write(options, dry_run.table(found))
+    _write_json(options, found)
+    return 0
 
 
 def _print_model(recipe, options):
     """Write the layers of a recipe's network, with shapes and parameters."""
     _, _, model, _ = prepare(recipe, options.data_dir)
-    model.summary(print_fn=lambda text: sys.stdout.write(text + "\n"), line_length=100)
+    model.summary(print_fn=lambda text: _write(options, text), line_length=100)
+    return 0
 
 
 def _find_learning_rate(recipe, options):
@@ -155,79 +184,44 @@ def _find_learning_rate(recipe, options):
     rows = [("method", "learning_rate", f"{curve.max_factor:g}x")]
     rows += [(name, f"{r:.3g}", f"{curve.max_factor * r:.3g}") for name, r in suggestions.items()]
     for name, rate, peak in rows:
-        sys.stdout.write(f"{name:10}{rate:>14}{peak:>12}\n")
-    sys.stdout.write(
+        _write(options, f"{name:10}{rate:>14}{peak:>12}")
+    _write(
+        options,
         f"{recipe.name}: {len(curve.losses)} of {curve.steps} steps of batch {recipe.batch_size}, "
-        f"curve and picture in {folder}\n"
+        f"curve and picture in {folder}",
     )
     if not suggestions:
         try:
             curve.suggest()
         except ValueError as error:  # It says why there is none.
             raise RecipeError(str(error)) from error
+    _write_json(
+        options,
+        {
+            "name": recipe.name,
+            "suggestions": suggestions,
+            "max_factor": curve.max_factor,
+            "steps": len(curve.losses),
+            "folder": str(folder),
+        },
+    )
     return 0
 
 
-def parse(recipes, about, default, arguments, flags=published_flags.COMMON):
-    """The recipe (None with `--resume`) and the `Options` that the arguments ask for.
-
-    Raises:
-        RecipeError: if something is unknown or cannot be read; one line.
-        SystemExit: after `--help`, with code 0.
-    """
-    name, rest = default, arguments
-    named = bool(arguments) and not arguments[0].startswith("-")
-    if named:
-        name, rest = arguments[0], arguments[1:]
-    if name not in recipes:
-        close = difflib.get_close_matches(name, recipes, 1)
-        hint = f" Did you mean {close[0]}?" if close else ""
-        raise RecipeError(f"unknown recipe {name!r}; there are {', '.join(recipes)}.{hint}")
-    rest = translate(rest, flags)
-
-    # `--flip False` for the fields, plain `--lr_find` for the options. This does not stand in the
-    # class, whose comments tyro prints.
-    @dataclasses.dataclass(frozen=True)
-    class Command:
-        recipe: tyro.conf.FlagConversionOff[tyro.conf.OmitArgPrefixes[type(recipes[name])]]
-        options: tyro.conf.FlagCreatePairsOff[tyro.conf.OmitArgPrefixes[Options]]
-
-    description = "Train a recipe: the name of one, then any field to change.\n\n" + "\n\n".join(
-        f"{recipe}: {text}" for recipe, text in about.items()
-    )
-    message = io.StringIO()
-    try:
-        with contextlib.redirect_stderr(message):
-            command = tyro.cli(
-                Command,
-                prog=f"{Path(sys.argv[0]).name} [{'|'.join(recipes)}]",
-                description=description,
-                args=rest,
-                default=Command(recipes[name], Options()),
-                use_underscores=True,
-            )
-    except SystemExit as stop:
-        if not stop.code:
-            raise
-        raise RecipeError(_one_line(message.getvalue())) from None
-    if command.options.resume is not None:
-        if command.options.lr_find:
-            raise RecipeError("--lr_find tests a recipe from its start: give no --resume.")
-        if command.options.runs > 1 or command.options.dump:
-            raise RecipeError("--resume goes on with one run: give neither --runs nor --dump.")
-    if command.options.runs < 1:
-        raise RecipeError(f"--runs must be at least 1. Received: --runs {command.options.runs}")
-    if command.options.resume is None:
-        return command.recipe, command.options
-    if named or command.recipe != recipes[name]:
-        raise RecipeError("--resume brings its own recipe: give no other, and change no field.")
-    return None, command.options
+def _write(options, text):
+    """Write for people."""
+    if not options.json:
+        sys.stdout.write(text + "\n")
+        sys.stdout.flush()
 
 
-def _one_line(box):
-    """The message inside the box that tyro draws, and the flag that it suggests."""
-    lines = [re.sub(r"[\u2500-\u257f]", " ", line).strip() for line in box.splitlines()]
-    paragraph = itertools.takewhile(bool, lines[1:])
-    text = re.sub(r"^Error parsing recipe: ", "", " ".join(paragraph))
-    hint = re.search(r"Perhaps you meant:\s+(--\w+)", " ".join(lines))
-    return text + (f". Did you mean {hint[1]}?" if hint else "")
+def _write_json(options, content):
+    """Write for programs."""
+    if options.json:
+        sys.stdout.write(json.dumps(content) + "\n")
+        sys.stdout.flush()
+
+
+def _write_error(error):
+    word = paint("error:", "error") if has_color(sys.stderr) else "error:"
+    sys.stderr.write(f"{word} {error}\n")

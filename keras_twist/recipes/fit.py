@@ -1,4 +1,4 @@
-"""Run a recipe: data, model, training that can be stopped and resumed, and what is left of it."""
+"""Run a recipe: a training that can be stopped and resumed, and what is left of it."""
 
 import contextlib
 import dataclasses
@@ -8,8 +8,12 @@ import keras
 
 from keras_twist import callbacks
 from keras_twist.callbacks.reporting import read_json_lines
-from keras_twist.recipes import checkpoint, run_folder, run_record, runtime, task
+from keras_twist.files import partial_path, remove_partials
+from keras_twist.recipes import checkpoint, epoch_logs, run_folder, run_record, runtime, task
+from keras_twist.recipes.divergence import StopOnDivergence
+from keras_twist.recipes.memory import out_of_memory
 from keras_twist.recipes.pictures import save_pictures
+from keras_twist.recipes.preparation import prepare, warm_up
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.training_accuracy import WithoutTrainingAccuracy
 
@@ -32,6 +36,13 @@ class Result:
         images_per_second: Training images over that time.
         folder: Path of the run folder.
         model: The trained `keras.Model`.
+
+    Example:
+        >>> result = Result(
+        ...     "quick", 0.87, 0.99, 1.13, "test", 4, 478.2, 415.4, Path("runs/quick-1"), model=None
+        ... )
+        >>> f"{result.accuracy:.0%} on the {result.validated_on} images"
+        '87% on the test images'
     """
 
     name: str
@@ -45,6 +56,11 @@ class Result:
     folder: Path
     model: keras.Model = dataclasses.field(repr=False)
 
+    def to_dict(self):
+        """Everything but the model, as values of JSON."""
+        values = {name: value for name, value in vars(self).items() if name != "model"}
+        return values | {"folder": str(self.folder)}
+
 
 def fit(
     recipe=None,
@@ -54,6 +70,8 @@ def fit(
     resume=None,
     checkpoint_minutes=5.0,
     progress=False,
+    table=True,
+    log=(),
 ):
     """Train a recipe and return what it reached.
 
@@ -61,7 +79,7 @@ def fit(
     `checkpoint.npz` (the exact state, for `resume`), `model.keras`, `result.json`,
     `predictions.npz` (of the validation images), `curves.png`, `schedule.png`,
     `misclassified.png`, `confusion.png` and `report.html`, which shows all of it; and one table row
-    per epoch to the standard output.
+    per epoch to the standard output, unless told otherwise.
 
     Args:
         recipe: A `Recipe`; may be None when resuming, since the run folder holds it.
@@ -73,6 +91,10 @@ def fit(
         checkpoint_minutes: Time between checkpoints within an epoch; there is one after each epoch
             besides. Defaults to 5.0.
         progress: Whether to show a progress bar within each epoch (needs rich). Defaults to False.
+        table: Whether to write a row per epoch to the standard output. Defaults to True.
+        log: Records to keep besides: `"csv"` (`training.csv`), `"tensorboard"` (a folder of that
+            name; needs the package), by Keras's callbacks, which count epochs from 0. A resumed run
+            goes on with those it has. Defaults to `()`.
 
     Returns:
         A `Result`.
@@ -90,48 +112,62 @@ def fit(
     """
     if (recipe is None) == (resume is None):
         raise RecipeError("Give either `recipe` or `resume`: a stopped run brings its own recipe.")
+    epoch_logs.check_logs(log)
     if resume is not None:
         recipe = run_folder.read_recipe(resume)
         run_record.read_rows(Path(resume) / run_folder.METRICS, needed=_REPORTED)
-    recipe, data, model, steps_per_epoch = prepare(recipe, data_dir)
-    policy, jit_compile = recipe.precision, recipe.xla == "on"
-    feed = task.training_feed(recipe, data)
-    attached = contextlib.ExitStack()  # Until the training ends: what is compiled now is used then.
-    attached.enter_context(feed.attach(model))
-    _warm_up(model, feed.dataset(0))
+    with contextlib.ExitStack() as claimed:
+        if resume is not None:
+            claimed.enter_context(run_folder.claim(resume))
+        recipe, data, model, steps_per_epoch = prepare(recipe, data_dir)
+        feed = task.training_feed(recipe, data)
+        with out_of_memory(recipe), feed.attach(model):  # What is compiled now is used to the end.
+            warm_up(model, feed.dataset(0))
+            if resume is None:
+                folder = run_folder.create(runs, recipe.name)
+                claimed.enter_context(run_folder.claim(folder))
+                run_folder.write_recipe(folder, recipe)
+                environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
+                run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
+            else:
+                folder = Path(resume)
+                remove_partials(folder)
+            stopwatch = callbacks.Stopwatch(recipe.batch_size)
+            divergence = StopOnDivergence(steps_per_epoch)
+            keeper = checkpoint.Checkpoint(
+                folder, stopwatch, divergence, checkpoint_minutes, steps_per_epoch
+            )
+            keeper.restore(model)
+            metrics_path = folder / run_folder.METRICS
+            rows = read_json_lines(metrics_path)[: keeper.step // steps_per_epoch]
+            bars = _progress_bar(progress, keeper.step % steps_per_epoch)
+            logs = epoch_logs.epoch_logs(folder, log, model, rows)
+            best = max((row["val_accuracy"] or 0.0 for row in rows), default=None)
+            used = [
+                stopwatch,
+                divergence,
+                *([WithoutTrainingAccuracy()] if recipe.mixup else []),
+                *bars,
+                *([callbacks.EpochTable(best=best)] if table else []),
+                callbacks.JSONLinesLogger(metrics_path),
+                *logs,
+                keeper,
+            ]
+            with keeper:
+                try:
+                    _train(model, recipe, feed, data, keeper.step, steps_per_epoch, used)
+                except checkpoint.Interrupted:
+                    _save_model(model, folder)
+                    raise
+                finally:
+                    for shown in (*bars, *logs):
+                        shown.close()
+        return _finish(model, recipe, data, steps_per_epoch, folder)
 
-    folder = run_folder.create(runs, recipe.name) if resume is None else Path(resume)
-    stopwatch = callbacks.Stopwatch(recipe.batch_size)
-    keeper = checkpoint.Checkpoint(folder, stopwatch, checkpoint_minutes, steps_per_epoch)
-    if resume is None:
-        run_folder.write_recipe(folder, recipe)
-        run_folder.write_json(
-            folder / run_folder.ENVIRONMENT, runtime.describe_environment(policy, jit_compile)
-        )
-    else:
-        keeper.restore(model)
-    metrics_path = folder / run_folder.METRICS
-    bars = _progress_bar(progress, keeper.step % steps_per_epoch)
-    used = [
-        stopwatch,
-        *([WithoutTrainingAccuracy()] if recipe.mixup else []),
-        *bars,
-        callbacks.EpochTable(),
-        callbacks.JSONLinesLogger(metrics_path),
-        keeper,
-    ]
-    with keeper:
-        try:
-            _train(model, recipe, feed, data, keeper.step, steps_per_epoch, used)
-        except checkpoint.Interrupted:
-            _save_model(model, folder)
-            raise
-        finally:
-            attached.close()
-            for bar in bars:
-                bar.close()
 
-    rows = read_json_lines(metrics_path)
+def _finish(model, recipe, data, steps_per_epoch, folder):
+    """Write what a run leaves behind, and return its result."""
+    rows = read_json_lines(folder / run_folder.METRICS)
     _save_model(model, folder)
     last = rows[-1]
     images = recipe.epochs * steps_per_epoch * recipe.batch_size
@@ -147,46 +183,9 @@ def fit(
         folder=folder,
         model=model,
     )
-    summary = {name: value for name, value in vars(result).items() if name != "model"}
-    run_folder.write_json(folder / run_folder.RESULT, {**summary, "folder": str(folder)})
+    run_folder.write_json(folder / run_folder.RESULT, result.to_dict())
     save_pictures(model, data, rows, folder, recipe, steps_per_epoch)
     return result
-
-
-def prepare(recipe, data_dir=None):
-    """What a recipe trains: everything up to the first step.
-
-    Args:
-        recipe: A `Recipe`.
-        data_dir: See `fit`.
-
-    Returns:
-        The recipe with what `auto` stands for on this machine, so that a run can be resumed or
-        repeated on another; its data; the compiled model; batches in an epoch.
-
-    Raises:
-        RecipeError: if the recipe does not fit the data or the network.
-    """
-    policy = runtime.resolve_precision(recipe.precision)
-    jit_compile = runtime.resolve_xla(recipe.xla)
-    recipe = dataclasses.replace(recipe, precision=policy, xla="on" if jit_compile else "off")
-    if recipe.feed == "resident" and recipe.mixup and jit_compile:
-        raise RecipeError(
-            "Field `feed`: mixup cannot be drawn in a step that XLA compiles; take feed='tf.data' "
-            f"or xla='off'. Received: feed={recipe.feed!r}, mixup={recipe.mixup}"
-        )
-    data = task.of(recipe).load(recipe, data_dir)
-    steps_per_epoch = len(data.train[1]) // recipe.batch_size
-    if steps_per_epoch == 0:
-        raise RecipeError(
-            f"Field `batch_size` must not be larger than the training set, {len(data.train[1])}. "
-            f"Received: batch_size={recipe.batch_size}"
-        )
-    keras.utils.set_random_seed(recipe.seed)
-    with runtime.precision_policy(policy):
-        model = task.of(recipe).build_model(recipe, data)
-        task.compile_model(model, recipe, recipe.epochs * steps_per_epoch, jit_compile)
-    return recipe, data, model, steps_per_epoch
 
 
 def _train(model, recipe, feed, data, step, steps_per_epoch, used):
@@ -219,21 +218,6 @@ def _progress_bar(wanted, first_step):
     return [ProgressBar(first_step)]
 
 
-def _warm_up(model, batches):
-    """Trace and compile the training step, off the clock, and leave no trace in any variable."""
-    model.optimizer.build(model.trainable_variables)
-    before = {
-        id(v): keras.ops.convert_to_numpy(v).copy() for v in checkpoint.state_variables(model)
-    }
-    model.fit(batches, epochs=1, steps_per_epoch=1, shuffle=False, verbose=0)
-    for variable in checkpoint.state_variables(model):
-        if id(variable) in before:
-            variable.assign(before[id(variable)])
-    model.reset_metrics()
-
-
 def _save_model(model, folder):
-    """Write `model.keras`, under another name until it is whole."""
-    partial = folder / ".partial.keras"
-    model.save(partial)
-    partial.replace(folder / "model.keras")
+    with partial_path(folder / "model.keras") as path:
+        model.save(path)

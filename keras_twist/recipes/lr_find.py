@@ -6,7 +6,7 @@ from pathlib import Path
 
 from keras_twist.callbacks import lr_find
 from keras_twist.recipes import run_folder, runtime, task
-from keras_twist.recipes.fit import prepare
+from keras_twist.recipes.preparation import prepare
 from keras_twist.recipes.recipe import RecipeError
 
 logger = logging.getLogger("keras_twist.recipes")

@@ -21,7 +21,17 @@ _WORDS = {
 
 
 class RecipeError(ValueError):
-    """A recipe or a run folder cannot be used; the message says which field and why."""
+    """A recipe or a run folder cannot be used; the message says which field and why.
+
+    A `ValueError`, as `DataError` is: one `except` turns every bad input into a line.
+
+    Example:
+        >>> keras_twist.recipes.CIFARRecipe(name="mine", epochs=0)
+        Traceback (most recent call last):
+            ...
+        keras_twist.recipes.recipe.RecipeError: Field `epochs` must be at least 1.
+        Received: epochs=0
+    """
 
 
 @dataclasses.dataclass(frozen=True)
@@ -125,6 +135,10 @@ class Recipe:
     seed: int = 0
     """Decides initial weights, order and augmentation."""
 
+    deterministic: bool = False
+    """The same weights to the last bit on repeat on a GPU as well, by operations that may be slower
+    and without XLA. On a CPU that is so anyway."""
+
     def __post_init__(self):
         self._check_types()
         unusable = set(self.name) & set("/\\\0") or not self.name.isprintable()
@@ -154,6 +168,8 @@ class Recipe:
                 f"Field `anneal_start` must lie in [0, 1). Received: "
                 f"anneal_start={self.anneal_start}"
             )
+        if self.deterministic and self.xla == "on":
+            raise RecipeError("Field `deterministic` rules out XLA. Received: xla='on'")
         if self.schedule in ("one_cycle", "flat_cosine") and not self.learning_rate > 0:
             raise RecipeError(
                 f"Field `learning_rate` must be positive with schedule={self.schedule!r}. "

@@ -1,12 +1,13 @@
 """The folder that a run writes: what it was, where it ran, what it reached."""
 
+import contextlib
 import dataclasses
 import datetime
 import json
 from pathlib import Path
 
 from keras_twist.data.errors import shown
-from keras_twist.files import partial_file
+from keras_twist.files import alone_in, partial_file
 from keras_twist.recipes.cifar import CIFARRecipe
 from keras_twist.recipes.json_files import read_json
 from keras_twist.recipes.recipe import RecipeError
@@ -36,6 +37,21 @@ def create(runs, name):
             continue
         return folder
     raise FileExistsError(f"{folder} and its like exist already")
+
+
+@contextlib.contextmanager
+def claim(folder):
+    """Keep a run folder to this process for the time of a `with` block.
+
+    Raises:
+        RecipeError: if another process trains in it.
+    """
+    with contextlib.ExitStack() as held:
+        try:
+            held.enter_context(alone_in(folder, wait=False))
+        except BlockingIOError as error:
+            raise RecipeError(f"another process is training in {folder}.") from error
+        yield
 
 
 def write_json(path, value):

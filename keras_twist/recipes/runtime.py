@@ -81,6 +81,13 @@ def use_gpu(number):
         tf.config.set_visible_devices(gpus[number], "GPU")
 
 
+def use_deterministic_operations():
+    """Have TensorFlow take operations that give the same bits on repeat, in the whole process."""
+    import tensorflow as tf
+
+    tf.config.experimental.enable_op_determinism()
+
+
 def gpu_capabilities():
     """Compute capability `(major, minor)` of each GPU that TensorFlow sees."""
     import tensorflow as tf

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_twist.data import ResidentFeed, eval_dataset, train_dataset
+from keras_twist.recipes.divergence import FiniteBatches
 from keras_twist.recipes.feed import PipelineFeed
 from keras_twist.recipes.policies import build_schedules
 from keras_twist.recipes.recipe import RecipeError
@@ -76,6 +77,7 @@ def compile_model(model, recipe, steps, jit_compile):
         metrics=[
             keras.metrics.CategoricalAccuracy(name="accuracy"),
             keras.metrics.TopKCategoricalAccuracy(5, name="top_k_accuracy"),
+            FiniteBatches(),
         ],
         jit_compile=jit_compile,
     )

@@ -146,6 +146,7 @@ WOOF_RECIPES = {
         **_SEED,
     ),
 }
+"""The recipes of `train_woof.py` by name; `dataclasses.replace` changes their fields."""
 
 
 def load(recipe, data_dir=None):

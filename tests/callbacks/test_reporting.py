@@ -1,6 +1,7 @@
 """The epoch table and the metrics file, in `model.fit` and by hand."""
 
 import json
+import re
 
 import keras
 import numpy as np
@@ -36,6 +37,31 @@ def test_table_has_a_row_per_epoch_under_its_names():
 def test_table_leaves_out_what_is_not_measured(capsys):
     train([EpochTable()], validation_data=None)
     assert capsys.readouterr().out.splitlines()[0].split() == ["epoch", "train_loss", "lr"]
+
+
+def test_the_best_accuracy_so_far_is_green_on_a_terminal(monkeypatch, capsys):
+    lines = []
+    table = EpochTable(lines.append, color=True, best=0.5)
+    plain = EpochTable()  # what is captured is no terminal
+    for epoch, accuracy in enumerate([0.4, 0.6, 0.6, 0.7]):
+        for one in (table, plain):
+            one.on_epoch_end(epoch, {"loss": 1.0, "val_accuracy": accuracy, "seconds": 1})
+    green = [re.findall(r"\x1b\[1;32m +([\d.]+)\x1b\[0m", line) for line in lines]
+    assert green == [[], [], ["0.6000"], [], ["0.7000"]]
+    assert "\n".join(re.sub(r"\x1b\[[\d;]+m", "", line) for line in lines) + "\n" == (
+        capsys.readouterr().out
+    )
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    for terminal, no_color, expected in (
+        ("xterm", "", True),
+        ("dumb", "", False),
+        ("xterm", "1", False),
+    ):
+        monkeypatch.setenv("TERM", terminal)
+        monkeypatch.setenv("NO_COLOR", no_color)
+        assert EpochTable().color is expected
+        assert EpochTable(lines.append).color is False
 
 
 def test_json_lines_has_all_logs_and_survives_resuming(tmp_path):

@@ -1,4 +1,4 @@
-"""The README's pictures are drawn again by one command."""
+"""The pictures of README and docs are drawn again by one command."""
 
 import re
 import runpy
@@ -13,13 +13,15 @@ from keras_twist.plots import readme
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="recipes feed by tf.data")
-def test_every_picture_of_the_readme_is_redrawn(tmp_path, monkeypatch):
+def test_every_picture_is_redrawn(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "argv", ["plots", str(tmp_path)])
     # Other tests may have imported what a person runs.
     monkeypatch.delitem(sys.modules, "keras_twist.plots.__main__", raising=False)
     runpy.run_module("keras_twist.plots", run_name="__main__")
-    readme = (Path(__file__).parents[2] / "README.md").read_text()
-    shown = set(re.findall(r"\]\(images/([^)]+)\)", readme))
+    root = Path(__file__).parents[2]
+    text = "".join(page.read_text() for page in (root / "README.md", *root.glob("docs/*.md")))
+    shown = set(re.findall(r"\]\((?:\.\./)?images/([^)]+)\)", text))
+    assert shown == {path.name for path in (root / "images").iterdir()}
     if not has_cache():
         shown -= {"augmentation.png", "mixup.png"}
     assert shown == {path.name for path in tmp_path.iterdir()}

@@ -110,4 +110,4 @@ def test_a_pipe_is_not_waited_for(model, path):
 def test_progress_is_checked(progress, model, path):
     checkpoint.save(path, model, progress)
     with pytest.raises(RecipeError, match="is damaged: it does not tell its "):
-        checkpoint.Checkpoint(path.parent, None, 5.0, 2).restore(model)
+        checkpoint.Checkpoint(path.parent, None, None, 5.0, 2).restore(model)

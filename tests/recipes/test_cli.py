@@ -1,92 +1,219 @@
-"""The command line: recipes, fields, the short flags of the published scripts, one-line errors."""
+"""What the scripts write, for people and for programs, of training, trying and using a model."""
 
-import dataclasses
+import json
+import logging
+import re
+import sys
 from pathlib import Path
 
+import keras
+import numpy as np
 import pytest
 
-from keras_twist.recipes import CIFAR_RECIPES, RecipeError
+from keras_twist.recipes import CIFAR_RECIPES, Result, checkpoint, cli, run_folder
 from keras_twist.recipes.cifar import ABOUT
-from keras_twist.recipes.cli import Options, main, parse
+
+pytestmark = [
+    pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="fit feeds by tf.data"),
+    pytest.mark.filterwarnings("ignore:.*does not hold the published CIFAR-10"),
+]
+TINY = "--width 2 --batch_size 50 --epochs 2 --precision float32 --xla off".split()
 
 
-def parsed(*arguments):
-    return parse(CIFAR_RECIPES, ABOUT, "quick", list(arguments))
+def main(*arguments):
+    return cli.main(CIFAR_RECIPES, ABOUT, "quick", list(map(str, arguments)))
 
 
-def test_no_argument_runs_the_default():
-    assert parsed() == (CIFAR_RECIPES["quick"], Options())
+@pytest.fixture
+def fits(monkeypatch):
+    """The arguments of each `fit`, which trains nothing and reaches 90, 91, ... %."""
+    calls = []
 
+    def fit(recipe, **options):
+        calls.append({"recipe": recipe, **options})
+        accuracy = 0.89 + len(calls) / 100
+        return Result("quick", accuracy, 1.0, 0.5, "test", 4, 9.0, 99.0, Path("runs/q"), None)
 
-def test_any_field_can_be_changed():
-    recipe, options = parsed(
-        "davidnet", "--epochs", "3", "--flip", "False", "--activation", "mish",
-        "--learning-rate", "0.2", "--data_dir", "somewhere", "--width=32",
-    )  # fmt: skip
-    assert recipe == dataclasses.replace(
-        CIFAR_RECIPES["davidnet"],
-        epochs=3, flip=False, activation="mish", learning_rate=0.2, width=32,
-    )  # fmt: skip
-    assert options.data_dir == Path("somewhere")
-
-
-def test_the_published_short_flags_are_understood():
-    recipe, _ = parsed(
-        "resnet9", "--lr", "0.035", "--bs=256", "--mom", ".9", "--epoch", "20", "--wd", "1e-2"
-    )
-    assert recipe == dataclasses.replace(
-        CIFAR_RECIPES["resnet9"],
-        learning_rate=0.035, batch_size=256, momentum=0.9, epochs=20, weight_decay=1e-2,
-    )  # fmt: skip
-
-
-def test_resume_brings_its_own_recipe():
-    assert parsed("--resume", "runs/x", "--data_dir", "d") == (
-        None,
-        Options(resume=Path("runs/x"), data_dir=Path("d")),
-    )
-
-
-def test_lr_find_is_a_plain_flag():
-    recipe, options = parsed("davidnet", "--lr_find", "--bs", "128", "--lr_find_steps", "60")
-    assert recipe == dataclasses.replace(CIFAR_RECIPES["davidnet"], batch_size=128)
-    assert options == Options(lr_find=True, lr_find_steps=60)
-
-
-@pytest.mark.parametrize(
-    ("arguments", "message"),
-    [
-        (["quik"], "unknown recipe 'quik'; there are quick, .* Did you mean quick?"),
-        (["davidnet", "--epochs", "0"], "Field `epochs` must be at least 1. Received: epochs=0"),
-        (["davidnet", "--epochs", "many"], "--epochs.*'many'"),
-        (["--batchsize", "3"], "Unrecognized options: --batchsize.*Did you mean --batch_size?"),
-        (["--flip", "perhaps"], "'perhaps'.*--flip"),
-        (["--epochs"], "--epochs"),
-        (["davidnet", "extra"], "extra"),
-        (["--model", "vgg"], "'vgg'.*--model"),
-        (["davidnet", "--resume", "x"], "--resume brings its own recipe"),
-        (["--resume", "x", "--epochs", "3"], "--resume brings its own recipe"),
-        (["--resume", "x", "--lr_find"], "--lr_find tests a recipe .* give no --resume"),
-    ],
-)
-def test_wrong_arguments_get_one_line(arguments, message):
-    with pytest.raises(RecipeError, match=message) as caught:
-        parsed(*arguments)
-    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
+    monkeypatch.setattr(cli, "fit", fit)
+    return calls
 
 
 def test_a_wrong_run_folder_ends_with_code_two(tmp_path, capsys):
-    assert main(CIFAR_RECIPES, ABOUT, "quick", ["--resume", str(tmp_path)]) == 2
+    assert main("--resume", tmp_path) == 2
     assert capsys.readouterr().err == (
         f"error: {tmp_path} is not the folder of a run: recipe.json cannot be read.\n"
     )
 
 
-def test_help_explains_recipes_and_fields(capsys):
-    with pytest.raises(SystemExit) as stop:
-        parsed("--help")
-    assert stop.value.code == 0
-    text = capsys.readouterr().out
-    for word in ("quick", "davidnet", "--batch_size", "--learning_rate", "--resume"):
-        assert word in text
-    assert "batch-norm momentum" in text  # what the assignment recipe corrects
+def test_the_result_is_a_line_or_an_object(fits, capsys):
+    assert main() == 0
+    line = (
+        "quick: 90.00 % test accuracy (top 5: 100.00 %) after 4 epochs, 9.0 s of training without "
+        f"compilation and validation, in {Path('runs/q')}\n"
+    )
+    assert capsys.readouterr().out == line
+    assert main("--quiet") == 0
+    assert capsys.readouterr().out == line.replace("90", "91")
+    assert main("--json") == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "name": "quick", "accuracy": pytest.approx(0.92), "top_k_accuracy": 1.0, "loss": 0.5,
+        "validated_on": "test", "epochs": 4, "seconds": 9.0, "images_per_second": 99.0,
+        "folder": str(Path("runs/q")),
+    }  # fmt: skip
+    assert [call["table"] for call in fits] == [True, False, False]
+
+
+def test_several_runs_have_a_mean(fits, capsys):
+    assert main("--runs", 3, "--quiet") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[-1] == "[90.00, 91.00, 92.00] %, mean 91.00 %, standard deviation 1.00"
+    assert main("--runs", 2, "--json", "--quiet") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert [run["accuracy"] for run in found["runs"]] == found["accuracies"]
+    assert found["mean"] == pytest.approx(0.935)
+    assert found["standard_deviation"] == pytest.approx(0.01 / np.sqrt(2))
+    assert [call["recipe"].seed for call in fits] == [0, 1, 2, 0, 1]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "terminal", "shown"),
+    [([], "xterm", True), (["--quiet"], "xterm", False), (["--json"], "xterm", False),
+     ([], "dumb", False)],
+)  # fmt: skip
+def test_the_bar_is_for_people_at_a_terminal(arguments, terminal, shown, fits, monkeypatch):
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setenv("TERM", terminal)
+    assert main(*arguments) == 0
+    assert fits[0]["progress"] is shown
+
+
+def test_errors_are_red_on_a_terminal_alone(monkeypatch, capsys):
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    monkeypatch.setenv("TERM", "xterm")
+    assert main("quik", "--json") == 2
+    assert capsys.readouterr().err.startswith("error: unknown recipe 'quik'")
+    monkeypatch.setattr("sys.stderr.isatty", lambda: True)
+    assert main("quik") == 2
+    assert capsys.readouterr().err.startswith("\x1b[1;31merror:\x1b[0m unknown recipe")
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert main("quik") == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_an_interruption_is_no_result(monkeypatch, capsys):
+    def stop(*_, **__):
+        raise checkpoint.Interrupted(2, 7, Path("runs/q"))
+
+    monkeypatch.setattr(cli, "fit", stop)
+    assert main("--json") == 130
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.startswith("stopped after 7 steps; go on with")
+
+
+def test_a_missing_package_is_told_before_the_training(fits, monkeypatch, capsys):
+    monkeypatch.setattr("keras_twist.recipes.epoch_logs.find_spec", lambda name: None)
+    monkeypatch.setattr("keras_twist.recipes.export.find_spec", lambda name: None)
+    assert main("--log", "csv", "tensorboard") == 2
+    assert capsys.readouterr().err == (
+        "error: --log tensorboard needs a package: pip install tensorboard\n"
+    )
+    assert main("--export", "tflite", "onnx") == 2
+    assert capsys.readouterr().err == (
+        "error: --export onnx needs packages: pip install tf2onnx onnx onnxruntime\n"
+    )
+    assert not fits
+
+
+def test_a_dry_run_tells_what_a_training_takes_and_leaves_nothing(tiny_tree, tmp_path, capsys):
+    options = "--data_dir", tiny_tree, "--runs_dir", tmp_path, "--dry_run"
+    assert main(*TINY, *options, "--json", "--runs", 3) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["training_images"] == 300 and found["steps_per_epoch"] == 6
+    assert 0 < found["trainable_parameters"] < found["parameters"]
+    assert found["peak_memory_bytes"] > 10**8 and found["device_peak_bytes"] is None
+    assert found["images_per_second"] > 0 and found["compile_seconds"] > 0
+    epoch = found["training_seconds_per_epoch"] + found["validation_seconds_per_epoch"]
+    assert found["training_seconds_per_epoch"] == pytest.approx(300 / found["images_per_second"])
+    assert found["total_seconds"] == pytest.approx(3 * (found["compile_seconds"] + 2 * epoch))
+    text = cli.dry_run.table(found)
+    assert re.search(r"^batches per epoch  6 of 50 images$", text, re.MULTILINE)
+    assert re.search(r"^time in all +\d+:\d\d for 2 epochs of 3 runs", text, re.MULTILINE)
+    assert list(tmp_path.iterdir()) == []
+    assert main(*TINY, *options[:2], "--dry_run", "--batch_size", 301) == 2
+    assert "Field `batch_size` must not be larger than the training set" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_tree, tmp_path_factory):
+    """A run with both logs, its folder."""
+    runs = tmp_path_factory.mktemp("runs")
+    with pytest.MonkeyPatch.context() as patch:
+        # The package's `fit` is the function.
+        patch.setattr(sys.modules["keras_twist.recipes.fit"], "save_pictures", lambda *_: None)
+        assert main(*TINY, "--data_dir", tiny_tree, "--runs_dir", runs, "--log", "csv") == 0
+    (folder,) = runs.iterdir()
+    return folder
+
+
+def test_the_log_has_every_epoch(trained):
+    lines = (trained / "training.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in lines] == ["epoch", "0", "1"]
+    assert {"loss", "val_accuracy", "learning_rate"} <= set(lines[0].split(","))
+
+
+def test_every_kind_of_file_does_what_the_model_does(trained, tiny_tree, tmp_path, capsys):
+    kinds = ["keras", "saved_model", "tflite", "onnx"]
+    options = "--data_dir", tiny_tree, "--json", "--quiet"
+    capsys.readouterr()
+    assert main("--trained", trained, "--export", *kinds, *options) == 0
+    captured = capsys.readouterr()
+    made = json.loads(captured.out)["exported"]
+    assert [one["kind"] for one in made] == kinds and captured.err == ""
+    for one in made:
+        assert one["size"] > 1000 and one["images"] == 64 and one["difference"] < 1e-4
+        assert Path(one["path"]).exists() and Path(one["path"]).parent == trained / "export"
+    assert len(list((trained / "export").iterdir())) == 4
+
+
+def test_a_file_that_does_something_else_is_not_kept(trained, tiny_tree, monkeypatch, capsys):
+    monkeypatch.setattr(cli.export, "_keras", lambda network, path, images: np.eye(len(images), 10))
+    monkeypatch.setitem(cli.export.NAMES, "keras", "wrong.keras")
+    assert main("--trained", trained, "--export", "keras", "--data_dir", tiny_tree) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith("error: --export keras failed: its logits differ from the model's by")
+    assert not (trained / "export" / "wrong.keras").exists()
+
+
+def test_pictures_of_any_size_are_classified(trained, tmp_path, capsys, caplog):
+    image = pytest.importorskip("PIL.Image")
+    colours = np.zeros((50, 90, 3), "uint8")
+    image.fromarray(colours).save(tmp_path / "wide.png")
+    (tmp_path / "broken.jpg").write_bytes((tmp_path / "wide.png").read_bytes()[:60])
+    paths = [tmp_path / name for name in ("wide.png", "broken.jpg", "missing.png")]
+    with caplog.at_level(logging.INFO):
+        assert main("--trained", trained, "--predict", *paths) == 2
+    assert "all of its shorter side, resized to 32 x 32 pixels" in caplog.text
+    captured = capsys.readouterr()
+    assert re.fullmatch(
+        rf"{re.escape(str(paths[0]))}: \w+ [\d.]+ %(, \w+ [\d.]+ %){{4}}\n", captured.out
+    )
+    errors = captured.err.splitlines()
+    assert len(errors) == 2
+    assert errors[0].startswith(f"error: {paths[1]}: truncated or damaged: ")
+    assert errors[1] == f"error: {paths[2]}: it cannot be read: No such file or directory."
+    assert main("--trained", trained, "--predict", paths[0], "--json") == 0
+    (found,) = json.loads(capsys.readouterr().out)["predicted"]
+    shares = [one["probability"] for one in found["classes"]]
+    assert shares == sorted(shares, reverse=True) and 0 < sum(shares) <= 1
+    assert found["picture"] == str(paths[0])
+
+
+def test_a_run_without_a_usable_model_gets_one_line(trained, tmp_path, capsys):
+    run_folder.write_recipe(tmp_path, run_folder.read_recipe(trained))
+    arguments = "--trained", tmp_path, "--predict", "x.png"
+    assert main(*arguments) == 2
+    assert "has no model.keras yet" in capsys.readouterr().err
+    (tmp_path / "model.keras").write_bytes((trained / "model.keras").read_bytes()[:-100])
+    assert main(*arguments) == 2
+    error = capsys.readouterr().err
+    assert "model.keras cannot be used" in error and len(error.splitlines()) == 1

@@ -2,14 +2,25 @@
 
 import dataclasses
 import logging
+import shutil
+import sys
+from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
 
 from keras_twist.callbacks.reporting import read_json_lines
-from keras_twist.recipes import CIFAR_RECIPES, RecipeError, checkpoint, cifar, fit, task
-from keras_twist.recipes.fit import _warm_up
+from keras_twist.recipes import (
+    CIFAR_RECIPES,
+    RecipeError,
+    checkpoint,
+    cifar,
+    fit,
+    run_folder,
+    task,
+)
+from keras_twist.recipes.preparation import warm_up
 
 pytestmark = [
     pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="fit feeds by tf.data"),
@@ -18,6 +29,27 @@ pytestmark = [
 QUICK = dataclasses.replace(
     CIFAR_RECIPES["quick"], width=4, epochs=2, batch_size=50, precision="float32"
 )
+
+
+@pytest.fixture(autouse=True)
+def no_pictures(request, monkeypatch):
+    """Pictures take longer than these trainings, and have tests of their own."""
+    if "matplotlib" not in request.node.name:
+        monkeypatch.setattr(
+            sys.modules["keras_twist.recipes.fit"], "save_pictures", lambda *_: None
+        )
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_tree, tmp_path_factory):
+    """A finished run of QUICK."""
+    return fit(QUICK, data_dir=tiny_tree, runs=tmp_path_factory.mktemp("trained"))
+
+
+@pytest.fixture
+def stopped(trained, tmp_path):
+    """A copy of its folder to go on in."""
+    return Path(shutil.copytree(trained.folder, tmp_path / "copy"))
 
 
 @pytest.mark.parametrize(
@@ -46,11 +78,11 @@ def test_held_out_images_stand_in_for_the_test_set(tiny_tree, tmp_path, capsys):
     assert len(capsys.readouterr().out.splitlines()) == 3
 
 
-def test_one_seed_gives_one_result(tiny_tree, tmp_path):
-    runs = [fit(QUICK, data_dir=tiny_tree, runs=tmp_path) for _ in range(2)]
-    for first, second in zip(*(run.model.get_weights() for run in runs), strict=True):
+def test_one_seed_gives_one_result(trained, tiny_tree):
+    again = fit(QUICK, data_dir=tiny_tree, runs=trained.folder.parent)
+    assert again.folder != trained.folder
+    for first, second in zip(*(r.model.get_weights() for r in (trained, again)), strict=True):
         np.testing.assert_array_equal(first, second)
-    assert runs[0].folder != runs[1].folder
 
 
 def test_a_resident_run_ends_as_one_from_the_pipeline_also_when_resumed_within_an_epoch(
@@ -78,13 +110,13 @@ def test_a_resident_run_ends_as_one_from_the_pipeline_also_when_resumed_within_a
         np.testing.assert_allclose(first, second, rtol=1e-2, atol=2e-3)
 
 
-@pytest.mark.parametrize("mixup", [0.0, 0.2])
-def test_no_training_accuracy_of_blended_images(mixup, tiny_tree, tmp_path):
-    recipe = dataclasses.replace(QUICK, width=2, epochs=1, batch_size=100, mixup=mixup)
-    folder = fit(recipe, data_dir=tiny_tree, runs=tmp_path).folder
-    (row,) = read_json_lines(folder / "metrics.jsonl")
-    assert {"loss", "val_accuracy", "val_top_k_accuracy"} <= row.keys()
-    assert len({"accuracy", "top_k_accuracy"} & row.keys()) == (0 if mixup else 2)
+def test_no_training_accuracy_of_blended_images(trained, tiny_tree, tmp_path):
+    recipe = dataclasses.replace(QUICK, width=2, epochs=1, batch_size=100, mixup=0.2)
+    blended = fit(recipe, data_dir=tiny_tree, runs=tmp_path)
+    for result, known in (trained, 2), (blended, 0):
+        row = read_json_lines(result.folder / "metrics.jsonl")[0]
+        assert {"loss", "val_accuracy", "val_top_k_accuracy"} <= row.keys()
+        assert len({"accuracy", "top_k_accuracy"} & row.keys()) == known
 
 
 def test_mixup_in_a_step_of_xla_is_refused(tiny_tree, tmp_path):
@@ -100,7 +132,7 @@ def test_the_warm_up_leaves_no_trace(tiny_images):
     task.compile_model(model, recipe, 12, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     before = checkpoint.read_state(model)
-    _warm_up(model, task.training_batches(recipe, data))
+    warm_up(model, task.training_batches(recipe, data))
     after = checkpoint.read_state(model)
     for old, new in zip(before, after, strict=False):
         np.testing.assert_array_equal(old, new)
@@ -109,39 +141,44 @@ def test_the_warm_up_leaves_no_trace(tiny_images):
         assert not value.any()
 
 
-def test_without_matplotlib_training_goes_on(tiny_tree, tmp_path, monkeypatch, caplog):
+def test_without_matplotlib_training_goes_on(stopped, tiny_tree, monkeypatch, caplog):
     def missing(*_, **__):
         raise ModuleNotFoundError("Pictures need matplotlib: pip install 'keras_twist[plots]'.")
 
     monkeypatch.setattr("keras_twist.plots.plot_history", missing)
+    for left in ("model.keras", "curves.png"):
+        (stopped / left).unlink()
     with caplog.at_level(logging.WARNING):
-        result = fit(QUICK, data_dir=tiny_tree, runs=tmp_path)
+        fit(resume=stopped, data_dir=tiny_tree)
     assert "pip install 'keras_twist[plots]'" in caplog.text
-    assert (result.folder / "model.keras").exists()
-    assert not (result.folder / "curves.png").exists()
+    assert (stopped / "model.keras").exists() and not (stopped / "curves.png").exists()
 
 
-def test_a_damaged_run_folder_is_refused(tiny_tree, tmp_path):
-    recipe = dataclasses.replace(QUICK, epochs=1, batch_size=300)
-    folder = fit(recipe, data_dir=tiny_tree, runs=tmp_path).folder
-    path = folder / "checkpoint.npz"
-    path.write_bytes(path.read_bytes()[:-100])
+def test_a_damaged_run_folder_is_refused(stopped, tiny_tree):
+    (stopped / "checkpoint.npz").write_bytes(b"")
     with pytest.raises(RecipeError, match="no checkpoint of keras_twist"):
-        fit(resume=folder, data_dir=tiny_tree)
-    (folder / "metrics.jsonl").write_text('{"epoch": 1}\n')
+        fit(resume=stopped, data_dir=tiny_tree)
+    (stopped / "metrics.jsonl").write_text('{"epoch": 1}\n')
     with pytest.raises(RecipeError, match="metrics.jsonl is damaged: line 1 is not that of epoch"):
-        fit(resume=folder, data_dir=tiny_tree)
+        fit(resume=stopped, data_dir=tiny_tree)
 
 
-def test_a_checkpoint_of_another_model_is_refused(tiny_tree, tmp_path):
-    recipe = dataclasses.replace(QUICK, epochs=1, batch_size=300)
-    folders = [
-        fit(dataclasses.replace(recipe, width=width), data_dir=tiny_tree, runs=tmp_path).folder
-        for width in (4, 8)
-    ]
-    (folders[0] / "checkpoint.npz").replace(folders[1] / "checkpoint.npz")
+def test_a_checkpoint_of_another_model_is_refused(stopped, tiny_tree):
+    run_folder.write_recipe(stopped, dataclasses.replace(QUICK, width=8))
     with pytest.raises(RecipeError, match="checkpoint of another model"):
-        fit(resume=folders[1], data_dir=tiny_tree)
+        fit(resume=stopped, data_dir=tiny_tree)
+
+
+def test_other_data_than_before_are_refused(stopped, tiny_images, monkeypatch):
+    (x, y), test = tiny_images
+    monkeypatch.setattr(cifar, "load_cifar10", lambda data_dir: ((x[:100], y[:100]), test))
+    with pytest.raises(RecipeError, match="6 batches an epoch; this data set gives 2"):
+        fit(resume=stopped)
+
+
+def test_a_folder_in_which_somebody_trains_is_refused(stopped):
+    with run_folder.claim(stopped), pytest.raises(RecipeError, match="another process is train"):
+        fit(resume=stopped)
 
 
 def test_what_cannot_be_trained_is_refused_before_anything_is_written(tiny_tree, tmp_path):
@@ -156,12 +193,3 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tiny_tree,
     with pytest.raises(RecipeError, match="either `recipe` or `resume`"):
         fit(QUICK, resume=tmp_path)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_other_data_than_before_are_refused(tiny_tree, tiny_images, tmp_path, monkeypatch):
-    recipe = dataclasses.replace(QUICK, epochs=1)
-    folder = fit(recipe, data_dir=tiny_tree, runs=tmp_path).folder
-    (x, y), test = tiny_images
-    monkeypatch.setattr(cifar, "load_cifar10", lambda data_dir: ((x[:100], y[:100]), test))
-    with pytest.raises(RecipeError, match="6 batches an epoch; this data set gives 2"):
-        fit(resume=folder)

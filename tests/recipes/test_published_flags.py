@@ -3,7 +3,7 @@
 import pytest
 
 from keras_twist.recipes import WOOF_RECIPES, RecipeError
-from keras_twist.recipes.cli import parse
+from keras_twist.recipes.command_line import parse
 from keras_twist.recipes.published_flags import COMMON, WOOF, translate
 from keras_twist.recipes.woof import ABOUT
 
@@ -39,8 +39,8 @@ def test_what_is_no_published_flag_is_left_alone():
         (["--beta", "20"], "--beta can only be 0"),
         (["--sa", "maybe"], "'maybe'.*--self_attention"),
         (["--pool", "MinPool"], "'MinPool'.*--pool"),
-        (["--resume", "x", "--runs", "2"], "--resume goes on with one run"),
-        (["--resume", "x", "--dump", "1"], "--resume goes on with one run"),
+        (["--resume", "x", "--runs", "2"], "--resume cannot be given together with --runs"),
+        (["--resume", "x", "--dump", "1"], "--dump and --resume exclude each other"),
     ],
 )
 def test_other_values_get_one_line(arguments, message):

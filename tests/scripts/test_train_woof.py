@@ -3,21 +3,19 @@
 import json
 import re
 import shlex
-import signal
 
 import keras
 import numpy as np
 import pytest
 
-from . import tools
-from .tools import metrics, run_folder, state, wait_for
+from .tools import run, run_folder
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="the scripts feed by tf.data"
 )
+SCRIPT = "train_woof.py"
 # Small enough for a test; all else stands in the command lines.
 SMALL = shlex.split("--arch mxresnet18 --size 32 --width 4 --bs 16 --precision float32")
-STEPS_PER_EPOCH = 80 // 16
 # As published, but for the number of epochs and, of the notebook, groups, whose convolutions XLA
 # takes its time to compile on a CPU.
 TWIST = shlex.split(
@@ -30,25 +28,19 @@ NOTEBOOK = shlex.split(
 )
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="module", autouse=True)
 def home(tmp_path_factory):
     """A Keras home of its own, so that decoded pictures do not end up in the person's."""
-    return {"KERAS_HOME": str(tmp_path_factory.mktemp("keras"))}
-
-
-def start(folder, home, *arguments):
-    return tools.start("train_woof.py", folder, *arguments, **home)
-
-
-def run(folder, home, *arguments):
-    return tools.run("train_woof.py", folder, *arguments, **home)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        yield
 
 
 @pytest.fixture(scope="module")
-def finished(tiny_woof, home, tmp_path_factory):
+def finished(tiny_woof, tmp_path_factory):
     """The published command line of ResNet with a Twist, undisturbed."""
     folder = tmp_path_factory.mktemp("finished")
-    code, out, err = run(folder, home, *TWIST, *SMALL, "--data_dir", tiny_woof)
+    code, out, err = run(SCRIPT, folder, *TWIST, *SMALL, "--data_dir", tiny_woof)
     assert code == 0, err
     return run_folder(folder), out, err
 
@@ -71,31 +63,8 @@ def test_the_twists_command_line_works_word_for_word(finished):
     assert type(model.get_layer("stem_conv1")).__name__ == "Conv2D"
 
 
-def test_killed_in_mid_epoch_and_resumed_ends_the_same(finished, tiny_woof, home, tmp_path):
-    data = "--data_dir", tiny_woof
-    process = start(tmp_path, home, *TWIST, *SMALL, *data, "--checkpoint_minutes", 0.001)
-
-    def within_an_epoch():
-        files = list(tmp_path.glob("runs/*/checkpoint.npz"))
-        return files and state(files[0].parent)[0] % STEPS_PER_EPOCH
-
-    wait_for(within_an_epoch, process)
-    process.kill()
-    process.communicate()
-    assert process.returncode == -signal.SIGKILL
-    folder = run_folder(tmp_path)
-    code, _, err = run(tmp_path, home, "--resume", folder, *data)
-    assert code == 0, err
-    (step, values), (expected_step, expected) = state(folder), state(finished[0])
-    assert step == expected_step == 3 * STEPS_PER_EPOCH
-    for value, other in zip(values, expected, strict=True):
-        np.testing.assert_array_equal(value, other)
-    names = "epoch", "loss", "val_loss", "val_accuracy", "learning_rate"
-    assert metrics(folder, *names) == metrics(finished[0], *names)
-
-
-def test_the_notebooks_command_line_runs_several_times(tiny_woof, home, tmp_path):
-    code, out, err = run(tmp_path, home, *SMALL, *NOTEBOOK, "--runs", 2, "--data_dir", tiny_woof)
+def test_the_notebooks_command_line_runs_several_times(tiny_woof, call, tmp_path):
+    code, out, err = call(SCRIPT, *SMALL, *NOTEBOOK, "--runs", 2, "--data_dir", tiny_woof)
     assert code == 0, err
     folders = sorted((tmp_path / "runs").iterdir())
     recipes = [json.loads((folder / "recipe.json").read_text()) for folder in folders]
@@ -111,9 +80,9 @@ def test_the_notebooks_command_line_runs_several_times(tiny_woof, home, tmp_path
     assert f"mean {mean:.2f} %" in last
 
 
-def test_dump_prints_the_model_and_does_not_train(tiny_woof, home, tmp_path):
+def test_dump_prints_the_model_and_does_not_train(tiny_woof, call, tmp_path):
     arguments = shlex.split("--arch xresnet18 --twist 0 --fp16 0 --dump 1")
-    code, out, err = run(tmp_path, home, *arguments, "--data_dir", tiny_woof)
+    code, out, err = call(SCRIPT, *arguments, "--data_dir", tiny_woof)
     assert code == 0, err
     assert "stage4_block2_conv2" in out and "Total params: 11,2" in out
     assert not (tmp_path / "runs").exists()
@@ -130,7 +99,7 @@ def test_dump_prints_the_model_and_does_not_train(tiny_woof, home, tmp_path):
     ],
     ids=["arch", "beta", "data", "runs", "opt"],
 )
-def test_bad_input_gets_one_line(arguments, message, home, tmp_path):
-    code, out, err = run(tmp_path, home, *arguments)
+def test_bad_input_gets_one_line(arguments, message, call):
+    code, out, err = call(SCRIPT, *arguments)
     assert (code, out) == (2, "")
     assert len(err.splitlines()) == 1 and err.startswith("error: ") and message in err

@@ -1,0 +1,199 @@
+"""The training scripts' arguments: a recipe's name, then any field by its name; their help."""
+
+import ast
+import contextlib
+import dataclasses
+import difflib
+import inspect
+import io
+import itertools
+import re
+import shutil
+import sys
+import textwrap
+from pathlib import Path
+from typing import Annotated, get_args, get_origin, get_type_hints
+
+import tyro
+
+from keras_twist.recipes.options import Options
+from keras_twist.recipes.published_flags import COMMON, translate
+from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.run_folder import read_recipe
+
+# The boxes of the help. Each field of the recipes and of `Options` is in one.
+GROUPS = {
+    "training": "name dataset image_size epochs batch_size seed runs",
+    "model": "model width activation dropout pool_first logit_scale conv self_attention symmetric "
+    "pool stem_strides",
+    "optimisation and schedule": "optimizer learning_rate schedule pct_start anneal_start cycles "
+    "start_factor end_factor momentum low_momentum nesterov beta_2 epsilon weight_decay "
+    "label_smoothing",
+    "augmentation": "flip padding min_scale cutout erasing erasing_area mixup",
+    "evaluation": "holdout trained predict export",
+    "instead of training": "dry_run dump lr_find lr_find_start lr_find_end lr_find_steps",
+    "files and runs": "data_dir runs_dir resume replay checkpoint_minutes log quiet json",
+    "machine": "precision xla feed deterministic gpu",
+}
+# More choices than this are listed in the text on a flag, and one that is not among them is told
+# the closest instead of all.
+_FEW = 8
+_MAX_COLUMNS = 100
+
+
+def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
+    """The recipe (None with `--resume` and `--trained`) and the `Options` that are asked for.
+
+    Args:
+        recipes: Dict from name to `Recipe`.
+        about: Dict from name to a sentence for the help.
+        default: Name of the recipe to run when none is given.
+        arguments: List of arguments.
+        flags: The published scripts' flags that are understood besides. Defaults to `COMMON`.
+        examples: Text whose lines that begin with "python" end the help. Defaults to `""`.
+
+    Returns:
+        A `Recipe` or None, and `Options`.
+
+    Raises:
+        RecipeError: if something is unknown or cannot be read; one line.
+        SystemExit: after `--help`, with code 0.
+    """
+    name, rest = default, arguments
+    named = bool(arguments) and not arguments[0].startswith("-")
+    if named:
+        name, rest = arguments[0], arguments[1:]
+    if name not in recipes:
+        close = difflib.get_close_matches(name, recipes, 1)
+        hint = f" Did you mean {close[0]}?" if close else ""
+        raise RecipeError(f"unknown recipe {name!r}; there are {', '.join(recipes)}.{hint}")
+    recipe = recipes[name]
+    values = _read(recipe, recipes, about, translate(rest, flags), examples)
+    options = Options(
+        **{field.name: values.pop(field.name) for field in dataclasses.fields(Options)}
+    )
+    _check_names(recipe, values)
+    changed = dataclasses.replace(recipe, **values)
+    flags = [f"--{name}" for name in ("resume", "trained", "replay") if getattr(options, name)]
+    if flags and (named or changed != recipe):
+        raise RecipeError(f"{flags[0]} brings its own recipe: give no other, and change no field.")
+    if options.replay is not None:
+        changed = read_recipe(options.replay)
+        if type(changed) is not type(recipe):
+            raise RecipeError(f"{options.replay} is a run of the other script.")
+        return changed, options
+    return None if flags else changed, options
+
+
+def _read(recipe, recipes, about, arguments, examples):
+    """Dict with the values of all fields; or the help."""
+    command = _command(recipe)
+    message = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(message):
+            found = tyro.cli(
+                type(command),
+                prog=f"{Path(sys.argv[0]).name} [{'|'.join(recipes)}]",
+                description="Train a recipe: the name of one, then any field to change.",
+                args=arguments,
+                default=command,
+                use_underscores=True,
+            )
+    except SystemExit as stop:
+        if not stop.code:
+            sys.stdout.write(_epilogue(about, examples))
+            raise
+        raise RecipeError(_one_line(message.getvalue())) from None
+    return {name: value for group in vars(found).values() for name, value in vars(group).items()}
+
+
+def _epilogue(about, examples):
+    """The recipes and the examples; tyro would not break their lines."""
+    columns = min(shutil.get_terminal_size().columns, _MAX_COLUMNS)
+    texts = [
+        textwrap.fill(f"{name}: {text}", columns, subsequent_indent="  ")
+        for name, text in about.items()
+    ]
+    lines = [line for line in examples.splitlines() if line.startswith("python")]
+    return "\n".join(["\nrecipes:", *texts, "\nexamples:", *lines, ""])
+
+
+def _command(recipe):
+    """The fields of a recipe and of `Options`, in one dataclass per group, for tyro."""
+    defaults = vars(recipe) | vars(Options())
+    hints = {kind: get_type_hints(kind) for kind in (type(recipe), Options)}
+    texts = {kind: field_texts(kind) for kind in hints}
+    groups = {}
+    for title, names in GROUPS.items():
+        members = []
+        for name in filter(defaults.__contains__, names.split()):
+            kind = type(recipe) if name in hints[type(recipe)] else Options
+            hint = _flag(hints[kind][name], kind, texts[kind][name])
+            members.append((name, hint, defaults[name]))
+        group = dataclasses.make_dataclass("Group", members)
+        groups[title] = (
+            Annotated[tyro.conf.OmitArgPrefixes[group], tyro.conf.arg(name=title)],
+            group(),
+        )
+    members = [(f"group_{n}", hint) for n, (hint, _) in enumerate(groups.values())]
+    # Each has a default in the instance that tyro is given.
+    return dataclasses.make_dataclass("Command", members)(*(value for _, value in groups.values()))
+
+
+def _flag(hint, kind, text):
+    """The type of a field, with what tyro shall show of it."""
+    kinds = [one for one in get_args(hint) if one not in (type(None), Ellipsis)]
+    choices = [choice for choice in kinds if isinstance(choice, str)]
+    shown = {"help": text, "help_behavior_hint": _default}
+    if len(choices) > _FEW:
+        hint, shown["metavar"] = str, "NAME"
+        shown["help"] = f"{text} One of {', '.join(choices)}."
+    elif get_origin(hint) is tuple:
+        shown["metavar"] = f"{'|'.join(get_args(kinds[0])) or 'FILE'} ..."
+    elif type(None) in get_args(hint):
+        shown["metavar"] = "{True,False}" if kinds == [bool] else kinds[0].__name__.upper()
+    elif hint is bool and kind is Options:  # plain `--lr_find`
+        hint, shown["help_behavior_hint"] = tyro.conf.FlagCreatePairsOff[hint], ""
+    elif hint is bool:  # `--flip False`
+        hint = tyro.conf.FlagConversionOff[hint]
+    return Annotated[hint, tyro.conf.arg(**shown)]
+
+
+def _default(value):
+    if value in ("", "None"):
+        return ""
+    return f"(default: {re.sub(r'[0-9]+[.][0-9]{5,}', lambda n: f'{float(n[0]):.4g}', value)})"
+
+
+def field_texts(kind):
+    """Dict from each field of a dataclass to the string that stands below it."""
+    texts = {}
+    for base in reversed(kind.__mro__[:-1]):
+        (definition,) = ast.parse(inspect.getsource(base)).body
+        for field, text in itertools.pairwise(definition.body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                texts[field.target.id] = " ".join(ast.literal_eval(text.value).split())
+    return texts
+
+
+def _check_names(recipe, values):
+    """Raise, with the closest ones, for a name that is not among many."""
+    for name, hint in get_type_hints(type(recipe)).items():
+        choices = get_args(hint)
+        if len(choices) > _FEW and values[name] not in choices:
+            close = difflib.get_close_matches(values[name], choices, 3)
+            hint = f" The closest are {', '.join(close)}." if close else ""
+            raise RecipeError(
+                f"invalid choice {values[name]!r} for argument --{name}.{hint} "
+                f"--help lists all {len(choices)}."
+            )
+
+
+def _one_line(box):
+    """The message inside the box that tyro draws, and the flag that it suggests."""
+    # Without its sides, and underlined, where the standard output has no such characters.
+    lines = [re.sub(r"[\u2500-\u257f]|-{5,}", " ", line).strip() for line in box.splitlines()]
+    body = itertools.dropwhile(lambda line: not line, lines[1:])
+    text = " ".join(itertools.takewhile(bool, body)).removeprefix("Error parsing ")
+    hint = re.search(r"Perhaps you meant:\s+(--\w+)", " ".join(lines))
+    return text + (f". Did you mean {hint[1]}?" if hint else "")

@@ -1,0 +1,153 @@
+"""The command line: recipes, fields, the published scripts' short flags, one-line errors, help."""
+
+import dataclasses
+import io
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from keras_twist.recipes import CIFAR_RECIPES, WOOF_RECIPES, RecipeError, cifar, woof
+from keras_twist.recipes.cifar import ABOUT
+from keras_twist.recipes.command_line import GROUPS, field_texts, parse
+from keras_twist.recipes.options import Options
+from keras_twist.recipes.published_flags import WOOF
+
+
+def parsed(*arguments):
+    return parse(CIFAR_RECIPES, ABOUT, "quick", list(arguments))
+
+
+def test_no_argument_runs_the_default():
+    assert parsed() == (CIFAR_RECIPES["quick"], Options())
+
+
+def test_any_field_can_be_changed():
+    recipe, options = parsed(
+        "davidnet", "--epochs", "3", "--flip", "False", "--activation", "mish",
+        "--learning-rate", "0.2", "--data_dir", "somewhere", "--width=32",
+    )  # fmt: skip
+    assert recipe == dataclasses.replace(
+        CIFAR_RECIPES["davidnet"],
+        epochs=3, flip=False, activation="mish", learning_rate=0.2, width=32,
+    )  # fmt: skip
+    assert options.data_dir == Path("somewhere")
+
+
+def test_the_published_short_flags_are_understood():
+    recipe, _ = parsed(
+        "resnet9", "--lr", "0.035", "--bs=256", "--mom", ".9", "--epoch", "20", "--wd", "1e-2"
+    )
+    assert recipe == dataclasses.replace(
+        CIFAR_RECIPES["resnet9"],
+        learning_rate=0.035, batch_size=256, momentum=0.9, epochs=20, weight_decay=1e-2,
+    )  # fmt: skip
+
+
+def test_resume_brings_its_own_recipe():
+    assert parsed("--resume", "runs/x", "--data_dir", "d") == (
+        None,
+        Options(resume=Path("runs/x"), data_dir=Path("d")),
+    )
+
+
+def test_lr_find_is_a_plain_flag():
+    recipe, options = parsed("davidnet", "--lr_find", "--bs", "128", "--lr_find_steps", "60")
+    assert recipe == dataclasses.replace(CIFAR_RECIPES["davidnet"], batch_size=128)
+    assert options == Options(lr_find=True, lr_find_steps=60)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["quik"], "unknown recipe 'quik'; there are quick, .* Did you mean quick?"),
+        (["davidnet", "--epochs", "0"], "Field `epochs` must be at least 1. Received: epochs=0"),
+        (["davidnet", "--epochs", "many"], "^--epochs: invalid literal .*'many'$"),
+        (["--batchsize", "3"], "Unrecognized options: --batchsize.*Did you mean --batch_size?"),
+        (["--flip", "perhaps"], "'perhaps'.*--flip"),
+        (["--epochs"], "--epochs"),
+        (["davidnet", "extra"], "extra"),
+        (["--model", "vgg"], "'vgg'.*--model"),
+        (["davidnet", "--resume", "x"], "--resume brings its own recipe"),
+        (["--resume", "x", "--epochs", "3"], "--resume brings its own recipe"),
+        (["davidnet", "--trained", "x", "--predict", "y"], "--trained brings its own recipe"),
+        (["--resume", "x", "--lr_find"], "--lr_find and --resume exclude each other"),
+        (["--dry_run", "--dump", "--lr_find"], "--dry_run and --dump and --lr_find exclude"),
+        (["--resume", "x", "--runs", "3"], "--resume cannot be given together with --runs"),
+        (["--lr_find", "--runs", "3", "--log", "csv"], "--lr_find .* with --log and --runs"),
+        (["--trained", "x", "--log", "csv", "--export", "keras"], "--trained .* with --log"),
+        (["--dry_run", "--export", "keras"], "--dry_run cannot be given together with --export"),
+        (["--predict", "x"], "--predict needs the folder of a run: --trained RUN"),
+        (["--trained", "x"], "--trained needs something to do: --predict or --export"),
+        (["--dump", "--json"], "give neither --json nor --quiet"),
+        (["--runs", "0"], "--runs must be at least 1. Received: --runs 0"),
+        (["--log", "cvs"], "^invalid choice 'cvs' for argument '--log'.*'tensorboard'[)].$"),
+    ],
+)
+def test_wrong_arguments_get_one_line(arguments, message):
+    with pytest.raises(RecipeError, match=message) as caught:
+        parsed(*arguments)
+    assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "ascii"])
+def test_errors_are_found_in_boxes_of_any_kind(encoding, monkeypatch):
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), encoding=encoding))
+    with pytest.raises(RecipeError, match="^--epochs: invalid literal .*: 'many'$"):
+        parsed("--epochs", "many")
+
+
+def test_many_names_are_told_by_the_closest():
+    def message(name):
+        with pytest.raises(RecipeError) as caught:
+            parse(WOOF_RECIPES, woof.ABOUT, "mxresnet50", ["--arch", name], WOOF)
+        return str(caught.value)
+
+    assert message("resnet50") == (
+        "invalid choice 'resnet50' for argument --model. The closest are xresnet50, xresnext50, "
+        "mxresnet50. --help lists all 26."
+    )
+    assert message("vgg") == "invalid choice 'vgg' for argument --model. --help lists all 26."
+
+
+def test_several_values_and_plain_flags():
+    _, options = parsed("--log", "csv", "tensorboard", "--export=onnx", "--quiet", "--json")
+    assert options == Options(log=("csv", "tensorboard"), export=("onnx",), quiet=True, json=True)
+    _, options = parsed("--trained", "run", "--predict", "a.png", "b.png")
+    assert options.predict == (Path("a.png"), Path("b.png"))
+
+
+@pytest.mark.parametrize(
+    ("recipes", "about", "default"),
+    [(CIFAR_RECIPES, cifar.ABOUT, "quick"), (WOOF_RECIPES, woof.ABOUT, "mxresnet50_twist")],
+)
+def test_help_has_every_field_in_one_group_and_no_long_line(recipes, about, default, monkeypatch):
+    screen = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(screen, encoding="utf-8"))
+    monkeypatch.setenv("COLUMNS", "100")
+    with pytest.raises(SystemExit) as stop:
+        parse(recipes, about, default, ["--help"], examples="Text.\npython a.py  # trains\n")
+    assert stop.value.code == 0
+    sys.stdout.flush()
+    text = screen.getvalue().decode()
+    assert max(map(len, text.splitlines())) <= 100
+    box = re.compile(r"^╭─ ([a-z ]+?) options ─+╮$(.*?)^╰", re.DOTALL | re.MULTILINE)
+    boxes = dict(box.findall(text))
+    assert list(boxes) == list(GROUPS)
+    flags = {title: re.findall(r"^│ --(\w+)", box, re.MULTILINE) for title, box in boxes.items()}
+    fields = {field.name for field in dataclasses.fields(recipes[default])}
+    fields |= {field.name for field in dataclasses.fields(Options)}
+    assert sorted(flag for names in flags.values() for flag in names) == sorted(fields)
+    assert flags["machine"] == ["precision", "xla", "feed", "deterministic", "gpu"]
+    words = " ".join(text.replace("│", " ").split())
+    assert f"Images per step. (default: {recipes[default].batch_size})" in words
+    assert all(f"{name}: {about[name][:20]}" in words for name in recipes)
+    assert text.endswith("\nexamples:\npython a.py  # trains\n")
+
+
+def test_the_texts_of_fields_are_those_below_them():
+    texts = field_texts(Options)
+    assert texts.keys() == {field.name for field in dataclasses.fields(Options)}
+    assert texts["runs_dir"] == "Folder in which the folder of the run is made."
+    assert field_texts(cifar.CIFARRecipe)["epochs"].startswith("Passes over the training set;")

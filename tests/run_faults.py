@@ -1,0 +1,77 @@
+"""Run the fault suite, `tests/faults`, and keep what came of it.
+
+    python tests/run_faults.py            # some moments of each fault: minutes
+    python tests/run_faults.py --every    # all moments, all kinds of recipes: an hour or two
+
+The second one writes `benchmarks/results/faults.json`, and `docs/faults.md` from it. Other
+arguments go to pytest. It takes the environment that it runs in.
+"""
+
+import datetime
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+RESULTS = ROOT / "benchmarks" / "results" / "faults.json"
+PAGE = ROOT / "docs" / "faults.md"
+INTRODUCTION = """# What a training survives
+
+Every row was tried by `python tests/run_faults.py --every`, on small runs: the process was killed,
+the disk filled, the clock moved. Survived means: it ended, or was gone on with by `--resume` and
+ended, with the same weights to the last bit as a run that nothing happened to, every epoch once in
+the metrics and every file in the folder; or it said in one line why it cannot go on, and kept the
+last good checkpoint.
+"""
+
+
+def main(arguments):
+    every = "--every" in arguments
+    command = [sys.executable, "-m", "pytest", "-q", "tests/faults", *arguments]
+    if not every:
+        return subprocess.run(command, cwd=ROOT).returncode
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "rows.json"
+        code = subprocess.run([*command, "--faults_json", path], cwd=ROOT).returncode
+        rows = json.loads(path.read_text())
+    results = {
+        "command": "python tests/run_faults.py " + " ".join(arguments),
+        "machine": describe_machine(),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "faults": rows,
+    }
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    write_page()
+    return code
+
+
+def describe_machine():
+    """Where it ran."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    sys.path[:0] = [str(ROOT), str(ROOT / "benchmarks")]
+    import machine
+
+    return machine.describe()
+
+
+def write_page():
+    """Make the page of the documentation from the results."""
+    results = json.loads(RESULTS.read_text())
+    lines = ["| fault | tried | survived | lost |", "| --- | --- | --- | --- |"]
+    lines += [
+        f"| {row['fault']} | {row['tried']} | {row['survived']} | {row['lost']} |"
+        for row in results["faults"]
+    ]
+    machine = results["machine"]
+    PAGE.write_text(
+        f"{INTRODUCTION}\n" + "\n".join(lines) + f"\n\nKeras {machine['keras']}, TensorFlow "
+        f"{machine['tensorflow']}, Python {machine['python']}, {machine['cpu']}, "
+        f"{results['finished'][:10]}: `benchmarks/results/faults.json`.\n"
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
