@@ -142,7 +142,7 @@ def _make_and_run(kind, network, path, images):
 
 def _keras(network, path, images):
     network.save(path)
-    return keras.saving.load_model(path, compile=False).predict_on_batch(images)
+    return keras.saving.load_model(path, compile=False, safe_mode=True).predict_on_batch(images)
 
 
 def _saved_model(network, path, images):

@@ -134,7 +134,7 @@ def _data_readers(folder):
             raise ValueError(f"{name} is {dtype}")
 
     def one_batch(contents):
-        (folder / "batches" / "data_batch_3").write_bytes(contents)
+        (folder / "batches" / "data_batch_1").write_bytes(contents)
         return read_folder(folder / "batches", tiny.spec)
 
     def published(path):
