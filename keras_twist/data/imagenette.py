@@ -10,6 +10,8 @@ from keras_twist.data.image_classes import shown
 from keras_twist.data.image_folder import load_sets
 from keras_twist.data.image_sources import VALID_NAMES
 from keras_twist.data.imagenette_sets import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     IMAGENETTE,
     IMAGENETTE_CLASSES,
     IMAGEWOOF,
@@ -20,7 +22,14 @@ from keras_twist.data.resume import fetch_resumable
 # By the shorter side of their pictures; the last is of original size.
 _EDITIONS = ("160", "320", "full")
 
-__all__ = ["IMAGENETTE_CLASSES", "IMAGEWOOF_CLASSES", "load_imagenette", "load_imagewoof"]
+__all__ = [
+    "IMAGENETTE_CLASSES",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "IMAGEWOOF_CLASSES",
+    "load_imagenette",
+    "load_imagewoof",
+]
 
 logger = logging.getLogger("keras_twist.data")
 
