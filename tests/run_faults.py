@@ -18,7 +18,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "faults.json"
 PAGE = ROOT / "docs" / "faults.md"
-LONG = "--tries 2 --events 8 --kills 20 --all_recipes".split()
+LONG = "--events 8 --kills 20 --all_recipes".split()
 INTRODUCTION = """# What a training survives
 
 Every row was tried by `python tests/run_faults.py --long`, on small runs: the process was killed,

@@ -15,6 +15,8 @@ from keras_twist.data.errors import DataError
 from keras_twist.data.filters import gaussian_blur, random_color_jitter, random_gaussian_blur
 from keras_twist.data.image_folder import ImageFolder, load_image_folder
 from keras_twist.data.imagenette import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     IMAGENETTE_CLASSES,
     IMAGEWOOF_CLASSES,
     load_imagenette,
@@ -37,6 +39,8 @@ __all__ = [
     "DataError",
     "Examples",
     "IMAGENETTE_CLASSES",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
     "IMAGEWOOF_CLASSES",
     "ImageFolder",
     "MixupGenerator",

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_twist.data.augment import Augmentation, Normalize
 
-_SAMPLE = 256
+_SAMPLE, _SIDE = 256, 32
 # How far the normalised mean may be from 0, in deviations. Digits, dark as they are, lie at -1.5
 # under CIFAR-10's numbers, and images divided by 255 once too often at -2.
 _FARTHEST_MEAN = 1.75
@@ -74,8 +74,8 @@ def check_finite(images):
 def check_scale(images, operations, stacklevel=2):
     """Warns where `normalize` is given a mean or deviation of other images than these.
 
-    Looks at 256 images, spread over all. What a function of the caller's own does before
-    `normalize` is not known, and nothing is said then.
+    Looks at 256 images, spread over all, and at no more than 32 x 32 pixels of each. What a
+    function of the caller's own does before `normalize` is not known, and nothing is said then.
 
     Args:
         images: Array of shape `(n, height, width, channels)`.
@@ -93,7 +93,8 @@ def check_scale(images, operations, stacklevel=2):
         return  # Applying it will say so.
     if not any(operation.mean) and set(operation.std) == {1.0}:
         return  # It turns them into floats and is meant to do no more.
-    sample = images[:: -(-len(images) // _SAMPLE)].astype("float64")
+    rows, columns = (-(-side // _SIDE) for side in images.shape[1:3])
+    sample = images[:: -(-len(images) // _SAMPLE), ::rows, ::columns].astype("float64")
     mean, std = sample.mean((0, 1, 2)), sample.std((0, 1, 2))
     if not std.any():  # Blank images, as people try things out with.
         return

@@ -1,6 +1,7 @@
 """The one error that reading, checking or fetching a data set raises, and how it shows names."""
 
 import os
+import unicodedata
 
 _MOST_SHOWN = 400
 
@@ -18,6 +19,11 @@ class DataError(ValueError):
         keras_twist.data.errors.DataError: data_dir must be an existing folder or file.
         Received: data_dir=no/such/folder
     """
+
+
+def is_showable(name):
+    """Whether a name, of a class for instance, fits into a line of text on any screen."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name)
 
 
 def shown(name):

@@ -1,8 +1,6 @@
 """The classes of a picture folder: their names, and whether both sets have them all."""
 
-import unicodedata
-
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, is_showable, shown
 
 SPLITS = ("train", "valid")
 
@@ -20,7 +18,7 @@ def check_classes(root, entries):
     """
     names = {split: {entry.class_name for entry in entries[split]} for split in SPLITS}
     for name in sorted(names["train"] | names["valid"]):
-        if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
+        if not is_showable(name):
             raise DataError(
                 f"{shown(root)} has a class folder with a control character in its name, which no "
                 f"table could show. Rename it: {shown(name)}"

@@ -50,6 +50,22 @@ class ImageFolder:
     def __len__(self):
         return len(self.labels)
 
+    def subset(self, positions):
+        """`ImageFolder` of some of the pictures, of the same classes.
+
+        Args:
+            positions: Slice, or array of integers or booleans: `slice(None, None, 4)` takes every
+                fourth picture, and so of every class.
+        """
+        chosen = np.arange(len(self))[positions]
+        return dataclasses.replace(
+            self,
+            images=self.images[positions],
+            labels=self.labels[positions],
+            aspects=self.aspects[positions],
+            paths=tuple(self.paths[number] for number in chosen),
+        )
+
 
 def load_image_folder(
     root,

@@ -9,6 +9,8 @@ from keras_twist.data.errors import DataError, shown
 from keras_twist.data.image_folder import load_sets
 from keras_twist.data.image_sources import VALID_NAMES, ArchiveSource
 from keras_twist.data.imagenette_sets import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     IMAGENETTE,
     IMAGENETTE_CLASSES,
     IMAGEWOOF,
@@ -21,7 +23,14 @@ _EDITIONS = ("160", "320", "full")
 # Several times the length of the published archives, which the host replaces now and then.
 _MOST_BYTES = {"160": 2**29, "320": 2**31, "full": 2**33}
 
-__all__ = ["IMAGENETTE_CLASSES", "IMAGEWOOF_CLASSES", "load_imagenette", "load_imagewoof"]
+__all__ = [
+    "IMAGENETTE_CLASSES",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "IMAGEWOOF_CLASSES",
+    "load_imagenette",
+    "load_imagewoof",
+]
 
 logger = logging.getLogger("keras_twist.data")
 

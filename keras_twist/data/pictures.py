@@ -36,7 +36,8 @@ def read_sheet(contents, rows, where):
     """
     # The size is read from the header itself: a sheet is large, and rightly so, but Pillow could
     # tell a right one from a bomb only by its global limit, which is not ours to change.
-    size = struct.unpack(">2I", contents[16:24]) if contents.startswith(_PNG_HEADER) else None
+    is_png = contents.startswith(_PNG_HEADER) and len(contents) >= 24
+    size = struct.unpack(">2I", contents[16:24]) if is_png else None
     if size != (1024, rows):
         raise DataError(f"{where} is no PNG of 1024 x {rows} pixels.")
     image = import_pillow()

@@ -1,23 +1,14 @@
-"""The whole state of a training in one file, so that a resumed run ends as if never stopped."""
+"""Training that stops in order, keeps its whole state, and goes on as if it had never stopped."""
 
-import json
-import math
-import re
 import signal
 import threading
 import time
 from pathlib import Path
 
 import keras
-import numpy as np
 
-from keras_twist.callbacks.model_state import read_variables, state_variables
-from keras_twist.data.errors import DataError
-from keras_twist.data.npz import read_npz
-from keras_twist.files import partial_file
-from keras_twist.recipes.divergence import Diverged, are_finite
+from keras_twist.recipes import state_file
 from keras_twist.recipes.recipe import RecipeError
-from keras_twist.recipes.trainer import Trainer
 
 FILE_NAME = "checkpoint.npz"
 _PROGRESS = {
@@ -26,8 +17,6 @@ _PROGRESS = {
     "seconds": (int, float),
     "epoch_seconds": (int, float),
 }
-# For the header, and for a model that is a little larger, which gets a better message.
-_SPARE_BYTES = 2**26
 
 
 class Interrupted(Exception):
@@ -49,103 +38,6 @@ class Interrupted(Exception):
         self.signum = signum
         self.step = step
         self.folder = folder
-
-
-def read_state(model):
-    """Copies of all state variables, in the order of `state_variables`."""
-    return read_variables(state_variables(model))
-
-
-def write_state(model, values):
-    """Give all state variables these values; the counterpart of `read_state`."""
-    for variable, value in zip(state_variables(model), values, strict=True):
-        variable.assign(value)
-
-
-def save(path, model, progress, trainer=None):
-    """Write a checkpoint: whole or not there, whenever the process dies.
-
-    Args:
-        path: Path of the file.
-        model: Compiled model whose optimizer is built.
-        progress: JSON object with `step` and `steps_per_epoch`, which `load` gives back.
-        trainer: The model's `Trainer`, of which all workers call this and the chief writes.
-            Defaults to one on one device.
-
-    Raises:
-        Diverged: if a number is not finite; the file is what it was.
-    """
-    trainer = trainer or Trainer(model)
-    values = trainer.read_state()
-    if not are_finite(values):
-        raise Diverged(progress["step"], progress["steps_per_epoch"], "weights are")
-    if not trainer.is_chief:
-        return
-    header = json.dumps({"variables": _names(model), "progress": progress})
-    arrays = {f"v{number}": value for number, value in enumerate(values)}
-    with partial_file(path) as file:
-        np.savez(file, header=np.frombuffer(header.encode(), np.uint8), **arrays)
-
-
-def load(path, model):
-    """Bring a model to the state of a checkpoint.
-
-    Args:
-        path: Path of the file.
-        model: Compiled model whose optimizer and metrics are built.
-
-    Returns:
-        `progress` as given to `save`.
-
-    Raises:
-        RecipeError: if the file is damaged or belongs to another model.
-    """
-    variables = state_variables(model)
-    try:
-        arrays = read_npz(path, _limit(_SPARE_BYTES + 4 * _bytes(variables)), checksums=True)
-        header = json.loads(arrays.pop("header").tobytes())
-        names, progress = header["variables"], header["progress"]
-        values = [arrays.pop(f"v{number}") for number in range(len(names))]
-    except (DataError, ValueError, KeyError, TypeError, RecursionError) as error:
-        reason = str(error).removeprefix(f"{path} is ").rstrip(".")[:200]
-        raise RecipeError(
-            f"{path} is no checkpoint of keras_twist, or damaged: {reason}."
-        ) from error
-    if _names(model) != names:
-        raise RecipeError(f"{path} is a checkpoint of another model than the recipe's.")
-    if arrays or [(v.shape, str(v.dtype)) for v in values] != [
-        (tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype))
-        for variable in variables
-    ]:
-        raise RecipeError(f"{path} is damaged: its arrays are not those that its header names.")
-    write_state(model, values)
-    return progress
-
-
-def _limit(limit):
-    """Function that refuses an array of a checkpoint where it would take too much memory."""
-    left = limit
-
-    def check(name, shape, dtype):
-        nonlocal left
-        left -= math.prod(shape) * dtype.itemsize
-        if left < 0:
-            raise ValueError("it holds more than this model and its optimizer")
-
-    return check
-
-
-def _bytes(variables):
-    # Eight for each element are enough for every type that there is.
-    return sum(8 * math.prod(variable.shape) for variable in variables)
-
-
-def _names(model):
-    """Path and shape of every variable, without the numbers that Keras counts up in a process."""
-    return [
-        f"{re.sub(r'_[0-9]+(?=/|$)', '', variable.path)} {variable.shape}"
-        for variable in state_variables(model)
-    ]
 
 
 def _check_progress(path, progress):
@@ -198,7 +90,7 @@ class Checkpoint(keras.callbacks.Callback):
         """
         if not self.path.exists():
             return
-        progress = load(self.path, model)
+        progress = state_file.load(self.path, model)
         _check_progress(self.path, progress)
         if progress["steps_per_epoch"] != self.steps_per_epoch:
             raise RecipeError(
@@ -251,7 +143,7 @@ class Checkpoint(keras.callbacks.Callback):
             "seconds": seconds,
             "epoch_seconds": epoch_seconds if within_epoch else 0.0,
         }
-        save(self.path, self.model, progress, self.trainer)
+        state_file.save(self.path, self.model, progress, self.trainer)
         self._last = time.monotonic()
 
     def __enter__(self):

@@ -138,6 +138,10 @@ def fit(
             warm_up(model, feed.dataset(0), trainer)
             folder = Path(resume or _make_folder(recipe, replicas, runs, claimed))
             replicas.use_folder(folder)
+            # Or the run ended before it was.
+            if replicas.is_chief and not (folder / run_folder.ENVIRONMENT).exists():
+                environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
+                run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
             stopwatch = callbacks.Stopwatch(recipe.batch_size)
             divergence = StopOnDivergence(steps_per_epoch, trainer)
             keeper = checkpoint.Checkpoint(
@@ -181,13 +185,7 @@ def _make_folder(recipe, replicas, runs, claimed):
         folder = run_folder.create(runs, recipe.name)
         claimed.enter_context(run_folder.claim(folder))
         run_folder.write_recipe(folder, recipe)
-        environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
-        run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
-    return (
-        folder
-        if replicas.workers == 1
-        else Path(runs) / replicas.share_name(folder and folder.name)
-    )
+    return Path(runs) / replicas.share_name(folder and folder.name)
 
 
 def _finish(model, recipe, data, steps_per_epoch, folder, replicas):

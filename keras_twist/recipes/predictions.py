@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, is_showable
 from keras_twist.data.npz import read_npz
 from keras_twist.files import partial_file
 from keras_twist.plots.scores import (
@@ -134,6 +134,8 @@ def _check(found):
         raise ValueError(f"{len(found.class_names)} class names for {shares.shape[1]} classes")
     if found.class_names.dtype.kind != "U":
         raise ValueError("`class_names` must be strings")
+    if not all(map(is_showable, found.class_names.tolist())):
+        raise ValueError("`class_names` holds a control character")
     _, *sides, channels = found.images.shape
     shown = all(1 <= side <= _MAX_SIDE for side in sides) and channels in (1, 3)
     if found.images.dtype != np.uint8 or not shown:

@@ -4,7 +4,8 @@ import dataclasses
 
 import keras
 
-from keras_twist.recipes import checkpoint, runtime, strategies, task
+from keras_twist.callbacks.model_state import state_variables
+from keras_twist.recipes import runtime, strategies, task
 from keras_twist.recipes.memory import check_memory
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.trainer import Trainer
@@ -70,10 +71,10 @@ def warm_up(model, batches, trainer=None):
         trainer = Trainer(model)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
-    variables = checkpoint.state_variables(model)
+    variables = state_variables(model)
     before = {id(v): value for v, value in zip(variables, trainer.read_state(), strict=True)}
     trainer.fit(batches, steps_per_epoch=1)
-    for variable in checkpoint.state_variables(model):
+    for variable in state_variables(model):
         if id(variable) in before:
             variable.assign(before[id(variable)])
     model.reset_metrics()

@@ -85,6 +85,18 @@ def same(first, second):
         assert one.class_names == other.class_names
 
 
+def test_a_subset_keeps_what_belongs_together(tree):
+    train, _ = load_image_folder(tree, **SIZES)
+    for positions in (slice(1, None, 2), [3, 1], train.labels == 1):
+        chosen = np.arange(4)[positions]
+        part = train.subset(positions)
+        np.testing.assert_array_equal(part.images, train.images[chosen])
+        np.testing.assert_array_equal(part.labels, train.labels[chosen])
+        np.testing.assert_array_equal(part.aspects, train.aspects[chosen])
+        assert part.paths == tuple(train.paths[number] for number in chosen)
+        assert len(part) == len(chosen) and part.class_names == train.class_names
+
+
 def test_what_is_returned(tree):
     train, valid = load_image_folder(tree, **SIZES)
     assert train.paths == (

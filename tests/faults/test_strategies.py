@@ -113,7 +113,7 @@ def test_a_worker_is_killed(victim, make_pair, undisturbed_pair):
     """One of two machines goes: the other says so, and both go on to the same end."""
     pair = make_pair("davidnet")
     processes = start(pair)
-    processes[victim].wait_for(lambda: pair[0].path and pair[0].metrics())
+    processes[victim].wait_for(lambda: pair[0].path and (pair[0].path / "checkpoint.npz").exists())
     processes[victim].send(signal.SIGKILL)
     begun = time.monotonic()
     assert processes[1 - victim].wait() == 2

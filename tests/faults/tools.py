@@ -134,7 +134,8 @@ class Run:
         for value, wanted in zip(values, expected, strict=True):
             np.testing.assert_array_equal(value, wanted)
         assert self.metrics() == other.metrics()
-        assert {path.name for path in self.path.iterdir()} == ARTIFACTS
+        found = {path.name for path in self.path.iterdir()}
+        assert found == ARTIFACTS, found ^ ARTIFACTS
         keras.saving.load_model(self.path / "model.keras")
 
 

@@ -3,7 +3,7 @@
 Each reader runs in a process of its own, which may neither crash nor stand still. The figures go
 to `benchmarks/results/fuzz.json`. To run one case again, as a finding names it:
 
-    python -m tests.fuzz --only pickle --first 1234 --cases 1
+    python -m tests.fuzz --only pickle --first 1234 --cases 1 --output /tmp/one.json
 """
 
 import argparse
@@ -20,6 +20,9 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
+from benchmarks.machine import describe
+from keras_twist.recipes.runtime import git_commit
+
 from . import runner
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -34,8 +37,10 @@ def arguments():
     parser.add_argument("--first", type=int, default=0, help="number of the first case")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--jobs", type=int, default=1, help="readers at a time")
-    parser.add_argument("--only", nargs="*", default=None, metavar="NAME")
-    parser.add_argument("--output", type=Path, default=None, help="else benchmarks/results")
+    parser.add_argument(
+        "--only", nargs="*", default=None, metavar="NAME", help="the results of others are kept"
+    )
+    parser.add_argument("--output", type=Path, help="else benchmarks/results/fuzz.json")
     parser.add_argument("--worker", help=argparse.SUPPRESS)
     return parser.parse_args()
 
@@ -87,22 +92,38 @@ def supervise(name, options):
 def main(options):
     if options.worker:
         return work(options)
-    from benchmarks.machine import describe
-
     from .readers import make_readers
 
     with tempfile.TemporaryDirectory(prefix="fuzz-") as folder:
         faults = {name: reader.fault for name, reader in make_readers(Path(folder)).items()}
+    path = options.output or RESULTS
+    kept = json.loads(path.read_text())["readers"] if options.only and path.exists() else {}
     names = options.only or list(faults)
 
     def one(name):
-        found = supervise(name, options)
+        found = {**supervise(name, options), "seed": options.seed, "commit": git_commit()}
         sys.stdout.write(f"{name}: {json.dumps(found)[:3000]}\n")
         sys.stdout.flush()
         return found
 
+    found = {}
     with concurrent.futures.ThreadPoolExecutor(options.jobs) as pool:
-        found = dict(zip(names, pool.map(one, names), strict=True))
+        # After each one, so that a run that is stopped has not been for nothing.
+        for name, result in zip(names, pool.map(one, names), strict=True):
+            found[name] = result
+            _write(
+                path,
+                {name: (kept | found)[name] for name in faults if name in kept | found},
+                faults,
+            )
+    bad = sum(len(result["undocumented"]) for result in found.values())
+    cases = sum(result["cases"] for result in found.values())
+    sys.stdout.write(f"{cases} cases, {bad} undocumented\n")
+    return 1 if bad else 0
+
+
+def _write(path, found, faults):
+    """Writes the results, with a row for each fault as the table of faults has it."""
     table = [
         {
             "fault": faults[name],
@@ -113,24 +134,22 @@ def main(options):
         for name, one in found.items()
     ]
     results = {
-        "about": "python -m tests.fuzz: hostile and damaged files, and what else may go wrong with "
-        "data; `undocumented` are errors that no docstring names, hangs and crashes",
+        "about": "python -m tests.fuzz: files that are damaged or hostile, and what else may go "
+        "wrong with data. `read`: cases without an error; `documented`: errors that a docstring "
+        "names, by type; `undocumented`: all others, hangs and crashes; `seconds` with other work "
+        "on the machine, `slowest` in seconds of the processor",
         "machine": describe(),
         "pillow": metadata.version("pillow"),
-        "seed": options.seed,
         "limits": {
             "seconds of a case": runner.CASE_SECONDS,
             "MB of a case": runner.CASE_MEGABYTES,
         },
+        "cases": sum(one["cases"] for one in found.values()),
+        "undocumented": sum(len(one["undocumented"]) for one in found.values()),
         "faults": table,
         "readers": found,
     }
-    if options.output or not options.only:
-        path = options.output or RESULTS
-        path.write_text(json.dumps(results, indent=1) + "\n")
-    bad = sum(len(one["undocumented"]) for one in found.values())
-    sys.stdout.write(f"{sum(one['cases'] for one in found.values())} cases, {bad} undocumented\n")
-    return 1 if bad else 0
+    path.write_text(json.dumps(results, indent=1) + "\n")
 
 
 if __name__ == "__main__":

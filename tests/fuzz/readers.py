@@ -25,7 +25,7 @@ from keras_twist.data.image_sources import ArchiveSource
 from keras_twist.data.npz import read_npz
 from keras_twist.data.pickles import load_arrays
 from keras_twist.data.pictures import open_pictures, read_sheet
-from keras_twist.recipes import checkpoint, report, report_sections, run_folder
+from keras_twist.recipes import checkpoint, report, report_sections, run_folder, state_file
 from keras_twist.recipes.cifar import CIFAR_RECIPES
 from keras_twist.recipes.predictions import Predictions, load_predictions, save_predictions
 from keras_twist.recipes.recipe import Recipe, RecipeError
@@ -134,7 +134,7 @@ def _data_readers(folder):
             raise ValueError(f"{name} is {dtype}")
 
     def one_batch(contents):
-        (folder / "batches" / "data_batch_3").write_bytes(contents)
+        (folder / "batches" / "data_batch_1").write_bytes(contents)
         return read_folder(folder / "batches", tiny.spec)
 
     def published(path):
@@ -404,13 +404,13 @@ def _model_readers(folder):
     model.optimizer.build(model.trainable_variables)
     path = folder / "checkpoint.npz"
     progress = {"step": 1, "steps_per_epoch": 2, "seconds": 1.0, "epoch_seconds": 0.0}
-    checkpoint.save(path, model, progress)
+    state_file.save(path, model, progress)
     seeds = [path.read_bytes()]
     with np.load(path) as file:
         arrays = dict(file)
 
     def restore(path):
-        checkpoint.Checkpoint(path.parent, _Clock(), 5.0, 2).restore(model)
+        checkpoint.Checkpoint(path.parent, _Clock(), None, 5.0, 2).restore(model)
 
     def changed_header(random):
         header = json.loads(arrays["header"].tobytes())

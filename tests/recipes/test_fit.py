@@ -18,6 +18,7 @@ from keras_twist.recipes import (
     cifar,
     fit,
     run_folder,
+    state_file,
     task,
 )
 from keras_twist.recipes.preparation import warm_up
@@ -131,9 +132,9 @@ def test_the_warm_up_leaves_no_trace(tiny_images):
     model = cifar.build_model(recipe, data)
     task.compile_model(model, recipe, 12, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
-    before = checkpoint.read_state(model)
+    before = state_file.read_state(model)
     warm_up(model, task.training_batches(recipe, data))
-    after = checkpoint.read_state(model)
+    after = state_file.read_state(model)
     for old, new in zip(before, after, strict=False):
         np.testing.assert_array_equal(old, new)
     assert len(after) > len(before)  # the metrics, which the first step makes
@@ -193,3 +194,9 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tiny_tree,
     with pytest.raises(RecipeError, match="either `recipe` or `resume`"):
         fit(QUICK, resume=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_run_ended_before_it_was_written_is_made_up_for(stopped, tiny_tree):
+    (stopped / "environment.json").unlink()
+    fit(resume=stopped, data_dir=tiny_tree)
+    assert (stopped / "environment.json").exists()

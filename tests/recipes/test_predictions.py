@@ -74,6 +74,7 @@ def arrays(**changes):
         {"images": np.zeros((1, 1, 5000, 3), "uint8")},
         {"more": np.zeros(1)},
         {"class_names": np.array([b"a", b"b"])},
+        {"class_names": np.array(["a", "\x1b[2J"])},
         {"labels": np.zeros((2, 1), int)},
         {"probabilities": np.zeros((0, 2)), "labels": np.zeros(0, int), "class_names": [["a"]]},
     ],
