@@ -410,7 +410,7 @@ def _model_readers(folder):
         arrays = dict(file)
 
     def restore(path):
-        checkpoint.Checkpoint(path.parent, _Clock(), None, 5.0, 2).restore(model)
+        checkpoint.Checkpoint(path.parent, _Clock(), None, 5.0, 2, None).restore(model)
 
     def changed_header(random):
         header = json.loads(arrays["header"].tobytes())

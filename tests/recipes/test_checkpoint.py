@@ -25,4 +25,4 @@ def test_progress_is_checked(progress, tmp_path):
     model.optimizer.build(model.trainable_variables)
     state_file.save(tmp_path / "checkpoint.npz", model, progress)
     with pytest.raises(RecipeError, match="is damaged: it does not tell its "):
-        checkpoint.Checkpoint(tmp_path, None, None, 5.0, 2).restore(model)
+        checkpoint.Checkpoint(tmp_path, None, None, 5.0, 2, None).restore(model)
