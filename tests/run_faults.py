@@ -3,8 +3,9 @@
     python tests/run_faults.py           # a moment or two of each fault
     python tests/run_faults.py --long    # twenty kills of every kind of recipe, and more
 
-The second one writes `benchmarks/results/faults.json`, and `docs/faults.md` from it. Other
-arguments go to pytest. It takes the environment that it runs in.
+The second one writes `benchmarks/results/faults.json`, and `docs/faults.md` from it; what only
+some of the tests tell anew, with `-k` say, replaces their rows. Other arguments go to pytest. It
+takes the environment that it runs in.
 """
 
 import datetime
@@ -37,12 +38,16 @@ def main(arguments):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.json"
         code = subprocess.run([*command, "--faults_json", path], cwd=ROOT).returncode
-        rows = json.loads(path.read_text())
+        new = json.loads(path.read_text())
+    machine = describe_machine()
+    finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    old = json.loads(RESULTS.read_text())["faults"] if RESULTS.exists() else []
+    rows = {row["fault"]: row for row in old}
+    rows |= {row["fault"]: row | {"commit": machine["commit"], "finished": finished} for row in new}
     results = {
-        "command": "python tests/run_faults.py " + " ".join(arguments),
-        "machine": describe_machine(),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "faults": rows,
+        "command": "python tests/run_faults.py --long",
+        "machine": machine,
+        "faults": [rows[fault] for fault in sorted(rows)],
     }
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     write_page()
@@ -70,7 +75,8 @@ def write_page():
     PAGE.write_text(
         f"{INTRODUCTION}\n" + "\n".join(lines) + f"\n\nKeras {machine['keras']}, TensorFlow "
         f"{machine['tensorflow']}, Python {machine['python']}, {machine['cpu']}, "
-        f"{results['finished'][:10]}: `benchmarks/results/faults.json`.\n"
+        f"{max(row['finished'] for row in results['faults'])[:10]}: "
+        "`benchmarks/results/faults.json`.\n"
     )
 
 

@@ -137,7 +137,7 @@ class Recipe:
 
     deterministic: bool = False
     """The same weights to the last bit on repeat on a GPU as well, by operations that may be slower
-    and without XLA. On a CPU that is so anyway."""
+    and without XLA. On a CPU that is so without it as well."""
 
     def __post_init__(self):
         self._check_types()
