@@ -1,13 +1,49 @@
-"""Files that are whole or not there: the one way in which this package writes what must last."""
+"""Files that are written whole or not at all, and read only if they are files and not too large."""
 
 import contextlib
+import errno
 import os
 import secrets
+import stat
 import time
 from pathlib import Path
 
 # A writer that was killed leaves its file; after a day none is still at work.
 _STALE_SECONDS = 24 * 3600
+
+
+def read_file(path, limit):
+    """Read a file that anybody may have put there.
+
+    Opening a pipe would wait for ever, and reading a device need not end: what is no regular file
+    is refused.
+
+    Args:
+        path: Path of the file.
+        limit: Most bytes that it may have.
+
+    Returns:
+        `bytes`.
+
+    Raises:
+        OSError: It is not there, cannot be read, is no regular file or larger than `limit`.
+
+    Example:
+        >>> _ = Path("note.txt").write_text("1 2 3")
+        >>> read_file("note.txt", limit=100)
+        b'1 2 3'
+    """
+    with open(path, "rb", opener=_open_without_waiting) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Not a regular file", os.fspath(path))
+        contents = file.read(limit + 1)
+    if len(contents) > limit:
+        raise OSError(errno.EFBIG, f"Larger than {limit} bytes", os.fspath(path))
+    return contents
+
+
+def _open_without_waiting(path, flags):
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 """Run the fault suite, `tests/faults`, and keep what came of it.
 
-    python tests/run_faults.py            # some moments of each fault: minutes
-    python tests/run_faults.py --every    # all moments, all kinds of recipes: an hour or two
+    python tests/run_faults.py           # a moment or two of each fault
+    python tests/run_faults.py --long    # twenty kills of every kind of recipe, and more
 
 The second one writes `benchmarks/results/faults.json`, and `docs/faults.md` from it. Other
 arguments go to pytest. It takes the environment that it runs in.
@@ -18,9 +18,10 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "faults.json"
 PAGE = ROOT / "docs" / "faults.md"
+LONG = "--events 8 --kills 20 --all_recipes".split()
 INTRODUCTION = """# What a training survives
 
-Every row was tried by `python tests/run_faults.py --every`, on small runs: the process was killed,
+Every row was tried by `python tests/run_faults.py --long`, on small runs: the process was killed,
 the disk filled, the clock moved. Survived means: it ended, or was gone on with by `--resume` and
 ended, with the same weights to the last bit as a run that nothing happened to, every epoch once in
 the metrics and every file in the folder; or it said in one line why it cannot go on, and kept the
@@ -29,10 +30,10 @@ last good checkpoint.
 
 
 def main(arguments):
-    every = "--every" in arguments
-    command = [sys.executable, "-m", "pytest", "-q", "tests/faults", *arguments]
-    if not every:
-        return subprocess.run(command, cwd=ROOT).returncode
+    command = [sys.executable, "-m", "pytest", "-q", "tests/faults"]
+    if "--long" not in arguments:
+        return subprocess.run([*command, *arguments], cwd=ROOT).returncode
+    command += LONG + [word for word in arguments if word != "--long"]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.json"
         code = subprocess.run([*command, "--faults_json", path], cwd=ROOT).returncode

@@ -138,3 +138,20 @@ def test_a_numpy_function_in_a_compiled_step_is_explained():
     schedule = Cyclical(0.1, 0.2, 3, scale_fn=lambda x: 0.5 * (1 + np.sin(x * np.pi / 2.5)))
     with pytest.raises(ValueError, match="`scale_fn`.*keras.ops.*CyclicLR"):
         small_model(schedule).fit(X, X, 1, verbose=0)
+
+
+@pytest.mark.parametrize(
+    "scale_fn",
+    [
+        {"class_name": "function", "config": "system", "module": "os"},
+        {"class_name": "function", "config": "exec", "module": "builtins"},
+        {"class_name": "system", "config": {}, "module": "os", "registered_name": None},
+        {"class_name": "__lambda__", "config": {"value": "4wEAAAA="}},
+        "os.system",
+    ],
+)
+def test_a_saved_schedule_brings_no_code_along(scale_fn):
+    config = Cyclical(0.1, 1.0, 10).get_config()
+    message = "Could not locate|lambda|must be a function"
+    with pytest.raises((TypeError, ValueError), match=message):
+        Cyclical.from_config({**config, "scale_fn": scale_fn})

@@ -18,6 +18,11 @@ FORBIDDEN = {
     r"\btf\.keras\b|from tensorflow import keras": "the Keras that comes with TensorFlow",
     r"(?<![\w.])print\(": "printing; the library returns, logs or writes to a given stream",
     r"^(import|from) (tensorflow|jax|torch)\b": "a backend at import time",
+    r"safe_mode\s*=\s*False|enable_unsafe_deserialization": "models that may bring code along",
+    r"\bload_model\((?![^)]*safe_mode=True)": "loading a model not expressly in safe mode",
+    r"allow_pickle\s*=\s*True|\bpickle\.loads?\(|\bnp\.load\(": "unpickling by NumPy or Python",
+    r"(?<![\w.])(eval|exec)\(": "running text as code",
+    r"\.extract(all)?\(": "unpacking an archive to the disk",
 }
 
 

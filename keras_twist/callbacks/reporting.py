@@ -11,8 +11,10 @@ from keras import ops
 
 from keras_twist.callbacks._optimizers import is_moved_by_schedule, momentum_of
 from keras_twist.color import has_color, paint
-from keras_twist.files import partial_file
+from keras_twist.files import partial_file, read_file
 
+# What 200,000 epochs need.
+MAX_BYTES = 2**26
 COLUMNS = {
     "loss": ("train_loss", "{:.4f}"),
     "val_loss": ("valid_loss", "{:.4f}"),
@@ -111,13 +113,18 @@ class JSONLinesLogger(keras.callbacks.Callback):
 
 
 def read_json_lines(path):
-    """List of the objects in a file that `JSONLinesLogger` wrote; a torn last line is left out."""
+    """List of the objects in a file that `JSONLinesLogger` wrote; a torn last line is left out.
+
+    Raises:
+        OSError: It is no regular file, larger than 64 MiB or cannot be read.
+        ValueError: It is no text in UTF-8.
+    """
     path, lines = Path(path), []
     if path.exists():
-        for line in path.read_text(encoding="utf-8").splitlines():
+        for line in read_file(path, MAX_BYTES).decode().splitlines():
             try:
                 lines.append(json.loads(line))
-            except json.JSONDecodeError:
+            except (ValueError, RecursionError):  # Torn, or nothing that was written here.
                 break
     return lines
 

@@ -15,12 +15,15 @@ from keras_twist.data.errors import DataError
 from keras_twist.data.filters import gaussian_blur, random_color_jitter, random_gaussian_blur
 from keras_twist.data.image_folder import ImageFolder, load_image_folder
 from keras_twist.data.imagenette import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     IMAGENETTE_CLASSES,
     IMAGEWOOF_CLASSES,
     load_imagenette,
     load_imagewoof,
 )
 from keras_twist.data.imgaug import PythonAugmentation, from_imgaug
+from keras_twist.data.leaks import count_shared
 from keras_twist.data.mix import cutmix, mixup
 from keras_twist.data.mixup_generator import MixupGenerator
 from keras_twist.data.pipeline import eval_dataset, train_dataset
@@ -36,12 +39,15 @@ __all__ = [
     "DataError",
     "Examples",
     "IMAGENETTE_CLASSES",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
     "IMAGEWOOF_CLASSES",
     "ImageFolder",
     "MixupGenerator",
     "PythonAugmentation",
     "ResidentFeed",
     "alternating_flip",
+    "count_shared",
     "cutmix",
     "eval_dataset",
     "from_imgaug",

@@ -4,6 +4,7 @@ Draws are per image and stateless: the seed that the pipeline hands in, made of 
 decides them. So a pipeline is reproducible with any number of threads and goes on after a restart.
 """
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -261,8 +262,20 @@ def normalize(mean, std):
     mean, std = [float(m) for m in mean], [float(s) for s in std]
     if not all(s > 0 for s in std):
         raise ValueError(f"Argument `std` must be positive. Received: std={std}")
+    return Normalize(mean, std)
 
-    def apply(images):
-        return image_ops.normalize(images, mean, std)
 
-    return apply
+@dataclasses.dataclass(frozen=True, eq=False)
+class Normalize:
+    """What `normalize` returns: a function of images that tells its numbers.
+
+    Attributes:
+        mean: List of one number per channel.
+        std: Likewise.
+    """
+
+    mean: list
+    std: list
+
+    def __call__(self, images):
+        return image_ops.normalize(images, self.mean, self.std)

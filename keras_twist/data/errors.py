@@ -1,4 +1,9 @@
-"""The one error that reading, checking or fetching a data set raises."""
+"""The one error that reading, checking or fetching a data set raises, and how it shows names."""
+
+import os
+import unicodedata
+
+_MOST_SHOWN = 400
 
 
 class DataError(ValueError):
@@ -14,3 +19,30 @@ class DataError(ValueError):
         keras_twist.data.errors.DataError: data_dir must be an existing folder or file.
         Received: data_dir=no/such/folder
     """
+
+
+def is_showable(name):
+    """Whether a name, of a class for instance, fits into a line of text on any screen."""
+    return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name)
+
+
+def shown(name):
+    r"""A name or path as messages show it: as it is, or escaped where it would garble a terminal.
+
+    Of more than 400 characters, the middle is left out.
+
+    Args:
+        name: String or path.
+
+    Returns:
+        A printable string.
+
+    Example:
+
+    >>> shown("dogs"), shown("dogs\x1b[2J")
+    ('dogs', "'dogs\\x1b[2J'")
+    """
+    text = os.fspath(name)
+    if len(text) > _MOST_SHOWN:
+        text = f"{text[: _MOST_SHOWN // 2]}...{text[-_MOST_SHOWN // 2 :]}"
+    return text if text.isprintable() else ascii(text)

@@ -1,9 +1,6 @@
 """The classes of a picture folder: their names, and whether both sets have them all."""
 
-import os
-import unicodedata
-
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, is_showable, shown
 
 SPLITS = ("train", "valid")
 
@@ -21,10 +18,10 @@ def check_classes(root, entries):
     """
     names = {split: {entry.class_name for entry in entries[split]} for split in SPLITS}
     for name in sorted(names["train"] | names["valid"]):
-        if any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name):
+        if not is_showable(name):
             raise DataError(
                 f"{shown(root)} has a class folder with a control character in its name, which no "
-                f"table could show. Rename it: {ascii(name)}"
+                f"table could show. Rename it: {shown(name)}"
             )
     if not any(entry.path for found in entries.values() for entry in found):
         raise DataError(f"{shown(root)} holds no JPEG, PNG or WebP in folders of classes.")
@@ -33,19 +30,13 @@ def check_classes(root, entries):
             raise DataError(
                 f"{shown(root)} has classes without a picture in the {split} set: {_few(empty)}"
             )
-    only = [f"{name} (only in train)" for name in sorted(names["train"] - names["valid"])]
-    only += [f"{name} (only in valid)" for name in sorted(names["valid"] - names["train"])]
+    only = [f"{shown(name)} (only in train)" for name in sorted(names["train"] - names["valid"])]
+    only += [f"{shown(name)} (only in valid)" for name in sorted(names["valid"] - names["train"])]
     if only:
         raise DataError(f"{shown(root)} has other classes in train than in valid: {_few(only)}")
     return tuple(sorted(names["train"]))
 
 
-def shown(path):
-    """A path as messages show it: as it is, or escaped where it would garble a terminal."""
-    text = os.fspath(path)
-    return text if text.isprintable() else ascii(text)
-
-
 def _few(names, limit=5):
     more = f" and {len(names) - limit} more" if len(names) > limit else ""
-    return ", ".join(names[:limit]) + more
+    return ", ".join(map(shown, names[:limit])) + more

@@ -14,6 +14,9 @@ _ORIENTATION = 0x0112
 # A JPEG is decoded at no less than this many times the final size, so that the filter, and not the
 # decoder's coarse scaling, decides how the result looks.
 _DRAFT_MARGIN = 2
+# A progressive JPEG sends the whole picture in about ten. One of some bytes more makes the decoder
+# go through all pixels again, so that a small file could keep it busy for hours.
+_MAX_SCANS = 100
 
 
 def decode_square(contents, size, zoom=None, max_pixels=2**27):
@@ -53,6 +56,8 @@ def decode_square(contents, size, zoom=None, max_pixels=2**27):
                 raise DataError(
                     f"it has {width} x {height} pixels, more than max_pixels={max_pixels}"
                 )
+            if (scans := _scans(contents)) > _MAX_SCANS:
+                raise DataError(f"it has {scans} scans, and no picture needs {_MAX_SCANS}")
             box = _box(width, height, zoom)
             shrink = _DRAFT_MARGIN * max(size / (box[2] - box[0]), size / (box[3] - box[1]))
             if shrink < 1:
@@ -84,6 +89,12 @@ def is_picture(start):
     """Returns whether a file that starts with these bytes claims to be a JPEG, PNG or WebP."""
     webp = start[:4] == b"RIFF" and start[8:12] == b"WEBP"
     return webp or start.startswith((b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"))
+
+
+def _scans(contents):
+    """Scans of a JPEG, those of small pictures in its metadata included; 0 for other formats."""
+    # Within a scan, no byte 0xff is followed by this one.
+    return contents.count(b"\xff\xda") if contents.startswith(b"\xff\xd8\xff") else 0
 
 
 def _box(width, height, zoom):

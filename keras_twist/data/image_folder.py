@@ -5,18 +5,17 @@ import functools
 import hashlib
 import logging
 import os
-import warnings
 from pathlib import Path
 
 import numpy as np
 
 from keras_twist import arguments
 from keras_twist.data.cache import keras_home
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 from keras_twist.data.image_cache import ImageCache
-from keras_twist.data.image_classes import shown
 from keras_twist.data.image_sources import open_source
 from keras_twist.data.image_workers import decode_all
+from keras_twist.data.leaks import warn_of_shared
 
 _NAMED_FAILURES = 5
 
@@ -50,6 +49,22 @@ class ImageFolder:
 
     def __len__(self):
         return len(self.labels)
+
+    def subset(self, positions):
+        """`ImageFolder` of some of the pictures, of the same classes.
+
+        Args:
+            positions: Slice, or array of integers or booleans: `slice(None, None, 4)` takes every
+                fourth picture, and so of every class.
+        """
+        chosen = np.arange(len(self))[positions]
+        return dataclasses.replace(
+            self,
+            images=self.images[positions],
+            labels=self.labels[positions],
+            aspects=self.aspects[positions],
+            paths=tuple(self.paths[number] for number in chosen),
+        )
 
 
 def load_image_folder(
@@ -108,12 +123,7 @@ def load_image_folder(
         >>> feed = keras_twist.data.train_dataset(train.images, train.labels, 2, augment=(crop,))
     """
     train, valid, both = load_sets(root, image_size, stored_size, valid_scale, on_error, max_pixels)
-    if both:
-        warnings.warn(
-            f"{both} of the {len(valid)} validation pictures are also training pictures, byte for "
-            f"byte: {shown(root)}. Accuracy will look better than it is.",
-            stacklevel=2,
-        )
+    warn_of_shared(both, len(valid), shown(root), stacklevel=2)
     return train, valid
 
 
@@ -211,11 +221,12 @@ def _fill(source, entries, skipped, options, put):
     aspects, digests, failures = decode_all(source, entries, put, options)
     if failures:
         raise _Unreadable(failures)
+    number = {name: position for position, name in enumerate(source.class_names)}
     return {
         "aspects": aspects,
         "class_names": source.class_names,
         "digests": digests,
-        "labels": [source.class_names.index(entry.class_name) for entry in entries],
+        "labels": [number[entry.class_name] for entry in entries],
         "paths": [entry.path for entry in entries],
         "skipped": skipped,
     }

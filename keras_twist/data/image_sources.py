@@ -8,9 +8,10 @@ import stat
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from keras_twist import files
 from keras_twist.data.archives import stream_members
-from keras_twist.data.errors import DataError
-from keras_twist.data.image_classes import SPLITS, check_classes, shown
+from keras_twist.data.errors import DataError, shown
+from keras_twist.data.image_classes import SPLITS, check_classes
 from keras_twist.data.image_decode import is_picture
 
 # What is taken as the validation set, the first that there is.
@@ -210,8 +211,6 @@ def _starts_as_picture(path):
 def read_file(path):
     """The bytes of a picture's file; `DataError`, which does not name it, if it cannot be read."""
     try:
-        if (size := path.stat().st_size) > _MAX_FILE_BYTES:
-            raise DataError(f"the file has {size} bytes, more than any picture")
-        return path.read_bytes()
+        return files.read_file(path, _MAX_FILE_BYTES)
     except OSError as error:
         raise DataError(f"it cannot be read: {error.strerror or error}") from error

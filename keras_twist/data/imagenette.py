@@ -5,11 +5,12 @@ import logging
 from pathlib import Path
 
 from keras_twist.data.cache import keras_home
-from keras_twist.data.errors import DataError
-from keras_twist.data.image_classes import shown
+from keras_twist.data.errors import DataError, shown
 from keras_twist.data.image_folder import load_sets
-from keras_twist.data.image_sources import VALID_NAMES
+from keras_twist.data.image_sources import VALID_NAMES, ArchiveSource
 from keras_twist.data.imagenette_sets import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     IMAGENETTE,
     IMAGENETTE_CLASSES,
     IMAGEWOOF,
@@ -19,8 +20,17 @@ from keras_twist.data.resume import fetch_resumable
 
 # By the shorter side of their pictures; the last is of original size.
 _EDITIONS = ("160", "320", "full")
+# Several times the length of the published archives, which the host replaces now and then.
+_MOST_BYTES = {"160": 2**29, "320": 2**31, "full": 2**33}
 
-__all__ = ["IMAGENETTE_CLASSES", "IMAGEWOOF_CLASSES", "load_imagenette", "load_imagewoof"]
+__all__ = [
+    "IMAGENETTE_CLASSES",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "IMAGEWOOF_CLASSES",
+    "load_imagenette",
+    "load_imagewoof",
+]
 
 logger = logging.getLogger("keras_twist.data")
 
@@ -178,6 +188,11 @@ def _in_data_dir(published, data_dir, editions):
     )
 
 
+def _check_archive(path):
+    """Raises `DataError` unless the file is a whole archive of pictures in classes."""
+    _ = ArchiveSource(path).class_names
+
+
 def _search(published, editions):
     own = keras_home() / "datasets" / "keras_twist"
     for folder in (own, own.parent):
@@ -187,7 +202,9 @@ def _search(published, editions):
     url = published.host + archive
     try:
         own.mkdir(parents=True, exist_ok=True)
-        fetch_resumable(url, own / archive, published.md5[editions[0]])
+        fetch_resumable(
+            url, own / archive, published.md5[editions[0]], _check_archive, _MOST_BYTES[editions[0]]
+        )
     except (DataError, OSError) as error:
         raise DataError(
             f"{published.title} is not in {own.parent}, and its download failed: "

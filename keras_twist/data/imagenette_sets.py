@@ -2,6 +2,10 @@
 
 import dataclasses
 
+# Of ImageNet, which both sets are from, by channel, in pixel units 0 to 255.
+IMAGENET_MEAN = (123.675, 116.28, 103.53)
+IMAGENET_STD = (58.395, 57.12, 57.375)
+
 IMAGEWOOF_CLASSES = {
     "n02086240": "Shih-Tzu",
     "n02087394": "Rhodesian ridgeback",

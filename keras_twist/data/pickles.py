@@ -2,9 +2,10 @@
 
 A pickle is a program: loading it with `pickle.load` runs what it says. Two fences stand here.
 First, a scan that admits only the instructions such a dict needs, few of the kind that build
-nested values. Second, an unpickler that resolves the handful of NumPy names to stand-ins which
-record what they were given, so that neither foreign code nor NumPy's own unpickling (which trusts
-the dtype and shape it is handed) ever runs on the file's bytes.
+nested values, and no numbers larger than any label. Second, an unpickler that resolves the handful
+of NumPy names to stand-ins which record what they were given, so that neither foreign code nor
+NumPy's own unpickling (which trusts the dtype and shape it is handed) ever runs on the file's
+bytes.
 """
 
 import io
@@ -14,7 +15,7 @@ import pickletools
 
 import numpy as np
 
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 
 MAX_PICKLE_BYTES = 64 * 2**20
 
@@ -31,6 +32,9 @@ _ADMITTED = _NESTING | frozenset(
     "PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET".split()
 )
 _MEMO = frozenset(("PUT", "BINPUT", "LONG_BINPUT"))
+_NUMBERS = frozenset(("INT", "LONG", "LONG1"))
+# Python's hash of larger integers repeats: a dict of them takes hours to fill.
+_MAX_NUMBER = 2**60
 
 
 class _Array:
@@ -51,7 +55,7 @@ class _Array:
 
     def to_numpy(self):
         """Returns the array, its shape and size checked against each other first."""
-        raw = self.raw.encode("latin1") if isinstance(self.raw, str) else self.raw
+        raw = self.raw
         if not isinstance(raw, bytes | bytearray) or type(self.shape) is not tuple:
             raise ValueError("an array without contents")
         if not all(type(n) is int and n >= 0 for n in self.shape) or len(self.shape) > 4:
@@ -98,11 +102,23 @@ def _from_buffer(raw, kind, shape, order):
     return _Array(shape, raw, order)
 
 
-def _encode(text, encoding):
-    # How Python 3 writes bytes in the old protocols: as text whose code points are the bytes.
-    if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
-        raise ValueError("bytes in an unknown encoding")
-    return text.encode("latin1")
+class _Encoder:
+    """Stands for `_codecs.encode`, by which Python 3 writes bytes in the old protocols.
+
+    They come as text whose code points are the bytes. A text that is encoded again and again would
+    fill the memory, so there is only so much to encode as the whole pickle has bytes.
+    """
+
+    def __init__(self, limit):
+        self._left = limit
+
+    def __call__(self, text, encoding):
+        if not isinstance(text, str) or encoding not in ("latin1", b"latin1"):
+            raise ValueError("bytes in an unknown encoding")
+        self._left -= len(text)
+        if self._left < 0:
+            raise ValueError("more bytes than it has")
+        return text.encode("latin1")
 
 
 def _not_called(*_):
@@ -113,7 +129,6 @@ def _not_called(*_):
 _NAMES = {
     ("numpy", "ndarray"): _not_called,
     ("numpy", "dtype"): _make_kind,
-    ("_codecs", "encode"): _encode,
 }
 for _core in ("numpy.core", "numpy._core"):
     _NAMES[_core + ".multiarray", "_reconstruct"] = lambda *_: _Array()
@@ -121,10 +136,15 @@ for _core in ("numpy.core", "numpy._core"):
 
 
 class _Unpickler(pickle.Unpickler):
+    def __init__(self, data):
+        # Python 2 wrote text and bytes alike; "bytes" keeps the pixels as they are.
+        super().__init__(io.BytesIO(data), encoding="bytes")
+        self._names = {("_codecs", "encode"): _Encoder(len(data)), **_NAMES}
+
     def find_class(self, module, name):
-        if (module, name) not in _NAMES:
+        if (module, name) not in self._names:
             raise pickle.UnpicklingError(f"it asks for {f'{module}.{name}'[:80]!r}")
-        return _Name(_NAMES[module, name])
+        return _Name(self._names[module, name])
 
 
 def load_arrays(data, source="pickle"):
@@ -155,8 +175,7 @@ def load_arrays(data, source="pickle"):
         raise DataError(f"{source} is {len(data)} bytes; at most {MAX_PICKLE_BYTES} are read.")
     try:
         _scan(data)
-        # Python 2 wrote text and bytes alike; "bytes" keeps the pixels as they are.
-        loaded = _Unpickler(io.BytesIO(data), encoding="bytes").load()
+        loaded = _Unpickler(data).load()
         if type(loaded) is not dict:
             raise ValueError("it holds no dict")
         return {_text(key): _convert(value) for key, value in loaded.items()}
@@ -164,7 +183,7 @@ def load_arrays(data, source="pickle"):
         raise DataError(f"{source} is not a CIFAR-10 pickle, or damaged: {error}.") from error
     except Exception as error:  # Damaged opcodes fail in every way there is: all are damage here.
         raise DataError(
-            f"{source} is truncated or damaged: {str(error)[:200] or type(error).__name__}."
+            f"{source} is truncated or damaged: {shown(str(error)[:200]) or type(error).__name__}."
         ) from error
 
 
@@ -180,6 +199,8 @@ def _scan(data):
         # The memo is a plain C array as long as its largest index.
         if code.name in _MEMO and argument > _MAX_OBJECTS:
             raise pickle.UnpicklingError("an enormous memo index")
+        if code.name in _NUMBERS and abs(argument) >= _MAX_NUMBER:
+            raise pickle.UnpicklingError("an enormous number")
 
 
 def _text(key):

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 
 # A 32 x 32 picture has 3 kB uncompressed; the rest is room for metadata.
 _MAX_PICTURE_BYTES = 2**20
@@ -36,7 +36,8 @@ def read_sheet(contents, rows, where):
     """
     # The size is read from the header itself: a sheet is large, and rightly so, but Pillow could
     # tell a right one from a bomb only by its global limit, which is not ours to change.
-    size = struct.unpack(">2I", contents[16:24]) if contents.startswith(_PNG_HEADER) else None
+    is_png = contents.startswith(_PNG_HEADER) and len(contents) >= 24
+    size = struct.unpack(">2I", contents[16:24]) if is_png else None
     if size != (1024, rows):
         raise DataError(f"{where} is no PNG of 1024 x {rows} pixels.")
     image = import_pillow()
@@ -81,9 +82,11 @@ def open_pictures():
                 if found == size:
                     return np.asarray(picture.convert("RGB"))
         except Exception as error:  # Pillow raises its own kinds, SyntaxError among them.
-            raise DataError(f"{path} is no readable PNG or JPEG: {first_line(error)}.") from error
+            raise DataError(
+                f"{shown(path)} is no readable PNG or JPEG: {first_line(error)}."
+            ) from error
         raise DataError(
-            f"{path} has {found[0]} x {found[1]} pixels; it must have {size[0]} x {size[1]}."
+            f"{shown(path)} has {found[0]} x {found[1]} pixels; it must have {size[0]} x {size[1]}."
         )
 
     with warnings.catch_warnings():
@@ -104,5 +107,5 @@ def import_pillow():
 
 
 def first_line(error):
-    """Returns what an error says, in one line of at most 200 characters."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
+    """Returns what an error says, in one printable line of at most 200 characters."""
+    return shown((str(error).splitlines() or [type(error).__name__])[0][:200])

@@ -60,7 +60,7 @@ def train_dataset(
     """
     import tensorflow as tf
 
-    images, labels = check_arrays(images, labels, batch_size, num_classes)
+    images, labels = check_arrays(images, labels, batch_size, num_classes, augment)
     if initial_step and not repeat:
         raise ValueError(
             "Argument `initial_step` counts through all epochs and needs repeat=True. "
@@ -114,8 +114,8 @@ def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):
     """
     import tensorflow as tf
 
-    images, labels = check_arrays(images, labels, batch_size, num_classes)
     check_operations("transform", transform)
+    images, labels = check_arrays(images, labels, batch_size, num_classes, transform)
     if any(map(is_random, transform)):
         raise ValueError(
             "Argument `transform` must not hold random operations: evaluation is exact."

@@ -47,7 +47,7 @@ class ResidentFeed:
                 "Argument `augment` must not hold `from_imgaug` here: a compiled step cannot call "
                 "Python code. Use `train_dataset`."
             )
-        images, labels = check_arrays(images, labels, batch_size, num_classes)
+        images, labels = check_arrays(images, labels, batch_size, num_classes, augment)
         device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
         self._batches = Batches(
             images, labels, batch_size, augment, mix, seed, num_classes, True, device

@@ -1,5 +1,6 @@
 """Curves: what a training did, its schedules, and the range test of its learning rate."""
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -29,8 +30,9 @@ def plot_history(rows, title="", train_accuracy=True, panels=tuple(PANELS)):
     """Loss, accuracy and learning rate over the epochs of a run.
 
     Args:
-        rows: List of dicts, one per epoch, as `JSONLinesLogger` writes them: `epoch`, `loss` and,
-            if there, `val_loss`, `accuracy`, `val_accuracy` and `learning_rate`.
+        rows: What `model.fit` returns; or a list of dicts, one per epoch, as `JSONLinesLogger`
+            writes them: `epoch`, `loss` and, if there, `val_loss`, `accuracy`, `val_accuracy` and
+            `learning_rate`.
         title: Put above the picture. Defaults to `""`.
         train_accuracy: Whether to draw the accuracy on the training batches too. Defaults to True.
         panels: Those to draw, side by side, of `"loss"`, `"accuracy"` and `"learning_rate"`.
@@ -51,6 +53,7 @@ def plot_history(rows, title="", train_accuracy=True, panels=tuple(PANELS)):
     unknown = [name for name in panels if name not in PANELS]
     if unknown or not panels:
         raise ValueError(f"`panels` must be some of {tuple(PANELS)}. Received: panels={panels}")
+    rows = _rows(rows)
     figure = new_figure(figsize=(12 if len(panels) == 3 else 4.6 * len(panels), 3.8))
     epochs = [row["epoch"] for row in rows]
     for axes, panel in zip(figure.subplots(1, len(panels), squeeze=False)[0], panels, strict=True):
@@ -68,7 +71,7 @@ def plot_comparison(histories, key, ylabel=""):
     """One measure of several runs over their epochs.
 
     Args:
-        histories: Dict from a run's label to its rows, which are as for `plot_history`.
+        histories: Dict from a run's label to its rows or history, as for `plot_history`.
         key: Of the rows, such as `"val_accuracy"`; runs without it are left out.
         ylabel: Title of the picture. Defaults to the key.
 
@@ -87,6 +90,7 @@ def plot_comparison(histories, key, ylabel=""):
     figure = new_figure(figsize=(4.6, 3.8 + 0.2 * len(histories)))
     axes = figure.subplots()
     for number, (label, rows) in enumerate(histories.items()):
+        rows = _rows(rows)
         values = _values(rows, key)
         if values is not None:
             axes.plot(
@@ -100,6 +104,16 @@ def plot_comparison(histories, key, ylabel=""):
     _finish(axes, ylabel or key, legend=False)
     figure.legend(loc="outside lower left", fontsize=8)  # Names of folders are long.
     return figure
+
+
+def _rows(history):
+    """A dict per epoch, counted from 1, of what `fit` returned; rows stay as they are."""
+    if not isinstance(history, keras.callbacks.History):
+        return history
+    return [
+        {"epoch": epoch + 1, **{key: values[number] for key, values in history.history.items()}}
+        for number, epoch in enumerate(history.epoch)
+    ]
 
 
 def _values(rows, key):

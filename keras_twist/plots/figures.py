@@ -1,5 +1,8 @@
 """What all pictures share: figures without global state, and colours that everybody tells apart."""
 
+import functools
+import io
+
 # Okabe and Ito's colours, which people of every colour vision tell apart.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, YELLOW, BLACK = "#56B4E9", "#E69F00", "#000000"
@@ -13,7 +16,7 @@ def new_figure(**options):
         **options: `figsize` and the like, for `matplotlib.figure.Figure`.
 
     Returns:
-        A matplotlib `Figure`.
+        A matplotlib `Figure` that a notebook shows as a picture.
 
     Raises:
         ModuleNotFoundError: if matplotlib is missing; the message names the extra that brings it.
@@ -28,7 +31,16 @@ def new_figure(**options):
         raise ModuleNotFoundError(
             "Pictures need matplotlib: pip install 'keras_twist[plots]'."
         ) from error
-    return Figure(layout="constrained", **options)
+    figure = Figure(layout="constrained", **options)
+    # Notebooks show figures as pictures once pyplot is imported. This one they need not know.
+    figure._repr_png_ = functools.partial(_png, figure)
+    return figure
+
+
+def _png(figure):
+    file = io.BytesIO()
+    figure.savefig(file, format="png")
+    return file.getvalue()
 
 
 def verbatim(text):

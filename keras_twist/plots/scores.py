@@ -112,23 +112,39 @@ def class_table(labels, predictions, class_names):
         (0.5, 1.0, 'dog')
         >>> dog["confused_with"]
     """
-    counts = confusion_matrix(labels, predictions, len(class_names))
-    table = []
-    for number, name in enumerate(class_names):
-        images, taken = counts[number].sum(), counts[:, number].sum()
-        correct = counts[number, number]
-        mistakes = np.where(np.arange(len(class_names)) == number, 0, counts[number])
-        table.append(
-            {
-                "class": str(name),
-                "images": int(images),
-                "correct": int(correct),
-                "accuracy": float(correct / images) if images else None,
-                "precision": float(correct / taken) if taken else None,
-                "confused_with": str(class_names[mistakes.argmax()]) if mistakes.any() else None,
-            }
-        )
-    return table
+    classes = len(class_names)
+    labels = check_labels("labels", labels, classes)
+    predictions = check_labels("predictions", predictions, classes)
+    check_lengths(labels=labels, predictions=predictions)
+    right = labels == predictions
+    # Not from the confusion matrix, which 100,000 classes would make too large for any memory.
+    images, taken, correct = (
+        np.bincount(found, minlength=classes).tolist()
+        for found in (labels, predictions, labels[right])
+    )
+    confused_with = _most_frequent_mistakes(labels[~right], predictions[~right])
+    return [
+        {
+            "class": str(name),
+            "images": images[number],
+            "correct": correct[number],
+            "accuracy": correct[number] / images[number] if images[number] else None,
+            "precision": correct[number] / taken[number] if taken[number] else None,
+            "confused_with": str(class_names[confused_with[number]])
+            if number in confused_with
+            else None,
+        }
+        for number, name in enumerate(class_names)
+    ]
+
+
+def _most_frequent_mistakes(labels, predictions):
+    """Dict from a class to what its images get most often by mistake; of several, the first."""
+    pairs, counts = np.unique(np.stack([labels, predictions], 1), axis=0, return_counts=True)
+    found = {}
+    for label, prediction in pairs[np.argsort(-counts, kind="stable")].tolist():
+        found.setdefault(label, prediction)
+    return found
 
 
 def check_labels(name, labels, classes):

@@ -4,6 +4,7 @@ from keras_twist.recipes.checkpoint import Interrupted
 from keras_twist.recipes.cifar import CIFAR_RECIPES, CIFARRecipe
 from keras_twist.recipes.fit import Result, fit
 from keras_twist.recipes.recipe import Recipe, RecipeError
+from keras_twist.recipes.runtime import resolve_precision, resolve_xla
 from keras_twist.recipes.woof import WOOF_RECIPES, WoofRecipe
 
 __all__ = [
@@ -16,4 +17,6 @@ __all__ = [
     "WOOF_RECIPES",
     "WoofRecipe",
     "fit",
+    "resolve_precision",
+    "resolve_xla",
 ]

@@ -1,22 +1,22 @@
-"""The whole state of a training in one file, so that a resumed run ends as if never stopped."""
+"""Training that stops in order, keeps its whole state, and goes on as if it had never stopped."""
 
-import json
-import re
 import signal
 import threading
 import time
-import zipfile
 from pathlib import Path
 
 import keras
-import numpy as np
 
-from keras_twist.callbacks.model_state import read_variables, state_variables
-from keras_twist.files import partial_file
-from keras_twist.recipes.divergence import Diverged, are_finite
+from keras_twist.recipes import state_file
 from keras_twist.recipes.recipe import RecipeError
 
 FILE_NAME = "checkpoint.npz"
+_PROGRESS = {
+    "step": int,
+    "steps_per_epoch": int,
+    "seconds": (int, float),
+    "epoch_seconds": (int, float),
+}
 
 
 class Interrupted(Exception):
@@ -40,71 +40,13 @@ class Interrupted(Exception):
         self.folder = folder
 
 
-def read_state(model):
-    """Copies of all state variables, in the order of `state_variables`."""
-    return read_variables(state_variables(model))
-
-
-def write_state(model, values):
-    """Give all state variables these values; the counterpart of `read_state`."""
-    for variable, value in zip(state_variables(model), values, strict=True):
-        variable.assign(value)
-
-
-def save(path, model, progress):
-    """Write a checkpoint: whole or not there, whenever the process dies.
-
-    Args:
-        path: Path of the file.
-        model: Compiled model whose optimizer is built.
-        progress: JSON object with `step` and `steps_per_epoch`, which `load` gives back.
-
-    Raises:
-        Diverged: if a number is not finite; the file is what it was.
-    """
-    values = read_state(model)
-    if not are_finite(values):
-        raise Diverged(progress["step"], progress["steps_per_epoch"], "weights are")
-    header = json.dumps({"variables": _names(model), "progress": progress})
-    arrays = {f"v{number}": value for number, value in enumerate(values)}
-    with partial_file(path) as file:
-        np.savez(file, header=np.frombuffer(header.encode(), np.uint8), **arrays)
-
-
-def load(path, model):
-    """Bring a model to the state of a checkpoint.
-
-    Args:
-        path: Path of the file.
-        model: Compiled model whose optimizer and metrics are built.
-
-    Returns:
-        `progress` as given to `save`.
-
-    Raises:
-        RecipeError: if the file is damaged or belongs to another model.
-    """
-    try:
-        # Opened here, because NumPy leaves a file that it cannot read open.
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            header = json.loads(file["header"].tobytes())
-            values = [file[f"v{number}"] for number in range(len(header["variables"]))]
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
-        raise RecipeError(
-            f"{path} is no checkpoint of keras_twist, or damaged: {error}."
-        ) from error
-    if _names(model) != header["variables"]:
-        raise RecipeError(f"{path} is a checkpoint of another model than the recipe's.")
-    write_state(model, values)
-    return header["progress"]
-
-
-def _names(model):
-    """Path and shape of every variable, without the numbers that Keras counts up in a process."""
-    return [
-        f"{re.sub(r'_[0-9]+(?=/|$)', '', variable.path)} {variable.shape}"
-        for variable in state_variables(model)
-    ]
+def _check_progress(path, progress):
+    """Raise unless `progress` is what `Checkpoint.write` writes."""
+    for key, kinds in _PROGRESS.items():
+        value = progress.get(key) if isinstance(progress, dict) else None
+        whole = isinstance(value, kinds) and not isinstance(value, bool)
+        if not whole or not 0 <= value < 2**53:
+            raise RecipeError(f"{path} is damaged: it does not tell its {key}.")
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -146,7 +88,8 @@ class Checkpoint(keras.callbacks.Callback):
         """
         if not self.path.exists():
             return
-        progress = load(self.path, model)
+        progress = state_file.load(self.path, model)
+        _check_progress(self.path, progress)
         if progress["steps_per_epoch"] != self.steps_per_epoch:
             raise RecipeError(
                 f"{self.path} was trained on {progress['steps_per_epoch']} batches an epoch; this "
@@ -194,7 +137,7 @@ class Checkpoint(keras.callbacks.Callback):
             "seconds": seconds,
             "epoch_seconds": epoch_seconds if within_epoch else 0.0,
         }
-        save(self.path, self.model, progress)
+        state_file.save(self.path, self.model, progress)
         self._last = time.monotonic()
 
     def __enter__(self):

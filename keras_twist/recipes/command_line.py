@@ -104,7 +104,12 @@ def _read(recipe, recipes, about, arguments, examples):
             sys.stdout.write(_epilogue(about, examples))
             raise
         raise RecipeError(_one_line(message.getvalue())) from None
-    return {name: value for group in vars(found).values() for name, value in vars(group).items()}
+    values = {name: value for group in vars(found).values() for name, value in vars(group).items()}
+    if empty := [
+        name for name, value in values.items() if value == () and f"--{name}" in arguments
+    ]:
+        raise RecipeError(f"--{empty[0]} needs a value.")
+    return values
 
 
 def _epilogue(about, examples):

@@ -11,12 +11,12 @@ from keras_twist.recipes import task
 from keras_twist.recipes.memory import out_of_memory
 from keras_twist.recipes.preparation import prepare
 
-# Enough to measure by on a fast machine; a slow one stops after the seconds.
+# Enough to measure by on a fast machine; on a slow one, the step that these seconds end in.
 STEPS, SECONDS = 20, 10.0
 
 
 class _Clock(keras.callbacks.Callback):
-    """Seconds and number of the steps after the first, of which there are enough at some time."""
+    """Seconds and number of the steps after the first, which waits for its batch."""
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch == 0:
@@ -24,7 +24,7 @@ class _Clock(keras.callbacks.Callback):
         if batch == 1:
             self.started = time.perf_counter()
         self.steps = batch
-        if batch > 1 and time.perf_counter() - self.begun > SECONDS:
+        if batch and time.perf_counter() - self.begun > SECONDS:
             self.model.stop_training = True
 
     def on_epoch_end(self, epoch, logs=None):
@@ -61,7 +61,9 @@ def dry_run(recipe, data_dir=None, runs=1):
         _fit(model, batches, STEPS + 1, clock)
         step = clock.seconds / clock.steps
         first_validation = _seconds(lambda: model.evaluate(validation.take(1), verbose=0))
-        part = _seconds(lambda: model.evaluate(validation.take(1), verbose=0))
+        part = first_validation
+        if part < SECONDS:  # Else it hardly matters that it holds a compilation.
+            part = _seconds(lambda: model.evaluate(validation.take(1), verbose=0))
     compilation = max(first - step, 0) + max(first_validation - part, 0)
     training, judging = steps_per_epoch * step, len(validation) * part
     return {

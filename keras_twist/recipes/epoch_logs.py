@@ -16,7 +16,9 @@ FILES = {"csv": "training.csv", "tensorboard": "tensorboard"}
 def check_logs(wanted):
     """Raise `RecipeError`, which says what to install, if a record needs a missing package."""
     if "tensorboard" in wanted and find_spec("tensorboard") is None:
-        raise RecipeError("--log tensorboard needs a package: pip install tensorboard")
+        raise RecipeError(
+            "--log tensorboard needs a package: pip install 'keras_twist[tensorboard]'"
+        )
 
 
 def epoch_logs(folder, wanted, model, rows):

@@ -61,7 +61,9 @@ def check_packages(kinds):
     """Raise `RecipeError`, which says what to install, if a kind of file needs what is missing."""
     missing = [name for name in _ONNX_PACKAGES if find_spec(name) is None]
     if "onnx" in kinds and missing:
-        raise RecipeError(f"--export onnx needs packages: pip install {' '.join(missing)}")
+        raise RecipeError(
+            f"--export onnx needs {', '.join(missing)}: pip install 'keras_twist[onnx]'"
+        )
 
 
 def export(model, recipe, data, folder, kinds):
@@ -98,6 +100,8 @@ def export(model, recipe, data, folder, kinds):
     chosen = np.linspace(0, len(images) - 1, min(CHECKED, len(images))).astype(int)
     images = np.asarray(task.of(recipe).normalization()(images[chosen]), "float32")
     expected = np.asarray(network.predict_on_batch(images))
+    if not np.isfinite(expected).all():
+        raise RecipeError("The network gives no finite numbers: its training diverged.")
     target = Path(folder) / FOLDER
     target.mkdir(exist_ok=True)
     done = []
@@ -142,7 +146,7 @@ def _make_and_run(kind, network, path, images):
 
 def _keras(network, path, images):
     network.save(path)
-    return keras.saving.load_model(path, compile=False).predict_on_batch(images)
+    return keras.saving.load_model(path, compile=False, safe_mode=True).predict_on_batch(images)
 
 
 def _saved_model(network, path, images):

@@ -9,13 +9,16 @@ import keras
 from keras_twist import callbacks
 from keras_twist.callbacks.reporting import read_json_lines
 from keras_twist.files import partial_path, remove_partials
-from keras_twist.recipes import checkpoint, epoch_logs, run_folder, runtime, task
+from keras_twist.recipes import checkpoint, epoch_logs, run_folder, run_record, runtime, task
 from keras_twist.recipes.divergence import StopOnDivergence
 from keras_twist.recipes.memory import out_of_memory
 from keras_twist.recipes.pictures import save_pictures
 from keras_twist.recipes.preparation import prepare, warm_up
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.training_accuracy import WithoutTrainingAccuracy
+
+# What the result takes from the last epoch's line in `metrics.jsonl`.
+_REPORTED = ("val_accuracy", "val_top_k_accuracy", "val_loss", "total_seconds")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,7 +113,9 @@ def fit(
     if (recipe is None) == (resume is None):
         raise RecipeError("Give either `recipe` or `resume`: a stopped run brings its own recipe.")
     epoch_logs.check_logs(log)
-    recipe = recipe or run_folder.read_recipe(resume)
+    if resume is not None:
+        recipe = run_folder.read_recipe(resume)
+        run_record.read_rows(Path(resume) / run_folder.METRICS, needed=_REPORTED)
     with contextlib.ExitStack() as claimed:
         if resume is not None:
             claimed.enter_context(run_folder.claim(resume))
@@ -122,11 +127,12 @@ def fit(
                 folder = run_folder.create(runs, recipe.name)
                 claimed.enter_context(run_folder.claim(folder))
                 run_folder.write_recipe(folder, recipe)
-                environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
-                run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
             else:
                 folder = Path(resume)
                 remove_partials(folder)
+            if not (folder / run_folder.ENVIRONMENT).exists():  # Or the run ended before it was.
+                environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
+                run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
             stopwatch = callbacks.Stopwatch(recipe.batch_size)
             divergence = StopOnDivergence(steps_per_epoch)
             keeper = checkpoint.Checkpoint(

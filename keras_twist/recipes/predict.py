@@ -46,6 +46,11 @@ class Predictor:
         kept = load_predictions(folder)
         published = _PUBLISHED[getattr(self.recipe, "dataset", self.recipe.task)]
         self.class_names = published if kept is None else kept.class_names
+        if len(self.class_names) != self.model.output_shape[1]:
+            raise RecipeError(
+                f"{folder}: its model knows {self.model.output_shape[1]} classes, and there are "
+                f"{len(self.class_names)} names of classes."
+            )
         self.size = self.model.input_shape[1]
         # CIFAR-10's pictures are whole; those of ImageNet are shown without their border.
         self.zoom = woof.VALID_SCALE if self.recipe.task == woof.WoofRecipe.task else 1.0

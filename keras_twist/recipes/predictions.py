@@ -1,12 +1,13 @@
 """What the trained model says about each validation image, kept for pictures and the report."""
 
 import dataclasses
-import zipfile
-import zlib
+import math
 from pathlib import Path
 
 import numpy as np
 
+from keras_twist.data.errors import DataError, is_showable
+from keras_twist.data.npz import read_npz
 from keras_twist.files import partial_file
 from keras_twist.plots.scores import (
     check_labels,
@@ -19,6 +20,10 @@ from keras_twist.recipes.recipe import RecipeError
 
 PREDICTIONS = "predictions.npz"
 SHOWN = 20
+# What the arrays are, by their number of axes, and the most that one may take in memory.
+_AXES = {"labels": 1, "probabilities": 2, "class_names": 1, "worst": 1, "images": 4}
+_MAX_BYTES = 2**28
+_MAX_SIDE = 4096
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -97,13 +102,25 @@ def load_predictions(folder):
     if not path.exists():
         return None
     try:
-        # Opened here, since NumPy leaves the file open when it is not one of its own.
-        with open(path, "rb") as raw, np.load(raw, allow_pickle=False) as file:
-            found = Predictions(**{field: file[field] for field in file.files})
+        arrays = read_npz(path, _check_array, checksums=True)
+        if missing := sorted(_AXES.keys() - arrays.keys()):
+            raise ValueError(f"it holds no {', '.join(missing)}")
+        found = Predictions(**arrays)
         _check(found)
-    except (OSError, EOFError, TypeError, ValueError, zipfile.BadZipFile, zlib.error) as error:
-        raise RecipeError(f"{path} is damaged: {error}.") from error
+    except ValueError as error:
+        reason = str(error)
+        if isinstance(error, DataError):
+            reason = reason.removeprefix(f"{path} is ").rstrip(".")
+        raise RecipeError(f"{path} is damaged: {reason}.") from error
     return dataclasses.replace(found, class_names=tuple(map(str, found.class_names)))
+
+
+def _check_array(name, shape, dtype):
+    """Refuse an array before it is read; what it holds is for `_check`."""
+    if name not in _AXES:
+        raise ValueError(f"it holds {name[:60]!r}")
+    if len(shape) != _AXES[name] or math.prod(shape) * dtype.itemsize > _MAX_BYTES:
+        raise ValueError(f"{name} is {str(dtype)[:60]} of shape {str(shape)[:60]}")
 
 
 def _check(found):
@@ -113,6 +130,16 @@ def _check(found):
     check_labels("worst", found.worst, max(len(shares), 1))
     check_lengths(labels=found.labels, probabilities=shares)
     check_lengths(images=found.images, worst=found.worst)
-    check_lengths(class_names=found.class_names, classes=shares[0])
-    if found.images.dtype != np.uint8 or found.images.ndim != 4:
-        raise ValueError("`images` must be uint8 of shape (n, height, width, channels)")
+    if len(found.class_names) != shares.shape[1]:
+        raise ValueError(f"{len(found.class_names)} class names for {shares.shape[1]} classes")
+    if found.class_names.dtype.kind != "U":
+        raise ValueError("`class_names` must be strings")
+    if not all(map(is_showable, found.class_names.tolist())):
+        raise ValueError("`class_names` holds a control character")
+    _, *sides, channels = found.images.shape
+    shown = all(1 <= side <= _MAX_SIDE for side in sides) and channels in (1, 3)
+    if found.images.dtype != np.uint8 or not shown:
+        raise ValueError(
+            "`images` must be uint8 of shape (n, height, width, channels), of 1 or 3 channels and "
+            f"at most {_MAX_SIDE} pixels a side"
+        )

@@ -4,7 +4,8 @@ import dataclasses
 
 import keras
 
-from keras_twist.recipes import checkpoint, runtime, task
+from keras_twist.callbacks.model_state import state_variables
+from keras_twist.recipes import runtime, task
 from keras_twist.recipes.memory import check_memory
 from keras_twist.recipes.recipe import RecipeError
 
@@ -56,11 +57,9 @@ def warm_up(model, batches):
         batches: Dataset, of which one batch is taken.
     """
     model.optimizer.build(model.trainable_variables)
-    before = {
-        id(v): keras.ops.convert_to_numpy(v).copy() for v in checkpoint.state_variables(model)
-    }
+    before = {id(v): keras.ops.convert_to_numpy(v).copy() for v in state_variables(model)}
     model.fit(batches, epochs=1, steps_per_epoch=1, shuffle=False, verbose=0)
-    for variable in checkpoint.state_variables(model):
+    for variable in state_variables(model):
         if id(variable) in before:
             variable.assign(before[id(variable)])
     model.reset_metrics()

@@ -2,12 +2,22 @@
 
 import dataclasses
 import math
+import numbers
 from typing import ClassVar, Literal, get_args, get_type_hints
 
 Schedule = Literal["linear", "one_cycle", "cyclic", "flat_cosine"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 XLA = Literal["auto", "on", "off"]
 Feed = Literal["tf.data", "resident"]
+
+
+_WORDS = {
+    int: "an integer of at most 64 bits",
+    float: "a number",
+    str: "a string",
+    bool: "True or False",
+    type(None): "None",
+}
 
 
 class RecipeError(ValueError):
@@ -130,15 +140,17 @@ class Recipe:
     and without XLA. On a CPU that is so anyway."""
 
     def __post_init__(self):
-        if not self.name or set(self.name) & set("/\\\0") or self.name.startswith("."):
+        self._check_types()
+        unusable = set(self.name) & set("/\\\0") or not self.name.isprintable()
+        if not self.name or unusable or self.name.startswith("."):
             raise RecipeError(
-                f"Field `name` must be usable as a folder's name. Received: name={self.name!r}"
+                f"Field `name` must be usable as a folder's name. Received: name={self.name[:60]!r}"
             )
         for field, choices in self._choices().items():
             if getattr(self, field) not in choices:
                 raise RecipeError(
                     f"Field `{field}` must be one of {', '.join(choices)}. "
-                    f"Received: {field}={getattr(self, field)!r}"
+                    f"Received: {field}={repr(getattr(self, field))[:60]}"
                 )
         for field, (low, high) in self.ranges.items():
             value = getattr(self, field)
@@ -180,6 +192,21 @@ class Recipe:
                 f"start_factor={self.start_factor}, end_factor={self.end_factor}"
             )
 
+    def _check_types(self):
+        """Raise unless every field is of its type, as one from a file need not be."""
+        hints = get_type_hints(type(self))
+        for field in dataclasses.fields(self):
+            types = get_args(hints[field.name]) or (hints[field.name],)
+            if isinstance(types[0], str):  # A list of choices, which are looked at below.
+                continue
+            value = getattr(self, field.name)
+            if not any(_is_of(kind, value) for kind in types):
+                words = " or ".join(_WORDS[kind] for kind in types)
+                raise RecipeError(
+                    f"Field `{field.name}` must be {words}. Received: "
+                    f"{field.name}={repr(value)[:60]}"
+                )
+
     @classmethod
     def _choices(cls):
         """Allowed values of the fields that have a list of them."""
@@ -189,3 +216,15 @@ class Recipe:
             for field in dataclasses.fields(cls)
             if get_args(hints[field.name]) and isinstance(get_args(hints[field.name])[0], str)
         }
+
+
+def _is_of(kind, value):
+    """Whether a value is of a field's type; NumPy's numbers are, `True` is no number."""
+    if kind in (int, float):
+        number = numbers.Integral if kind is int else numbers.Real
+        return (
+            isinstance(value, number)
+            and not isinstance(value, bool)
+            and (not isinstance(value, numbers.Integral) or -(2**63) <= value < 2**63)
+        )
+    return isinstance(value, kind)

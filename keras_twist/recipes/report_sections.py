@@ -9,6 +9,8 @@ from keras_twist.callbacks.reporting import format_seconds
 from keras_twist.recipes.markup import element, join, picture, table
 
 NOTHING = "\u2013"
+# A matrix of more could not be read, and would take gigabytes to draw.
+MAX_MATRIX_CLASSES = 60
 PANELS = {
     "loss": "Loss of training and validation over the epochs",
     "accuracy": "Accuracy of training and validation over the epochs",
@@ -82,10 +84,12 @@ def _mistake(found, image, position):
 def classes(run):
     """The confusion matrix, and a table of how well each class is recognised."""
     found = run.predictions
-    matrix = chart(
-        lambda: plots.plot_confusion(found.labels, found.predicted, found.class_names),
-        "Confusion matrix; the table has its main figures",
-    )
+    matrix = None
+    if len(found.class_names) <= MAX_MATRIX_CLASSES:
+        matrix = chart(
+            lambda: plots.plot_confusion(found.labels, found.predicted, found.class_names),
+            "Confusion matrix; the table has its main figures",
+        )
     rows = [
         [
             row["class"],

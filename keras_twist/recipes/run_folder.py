@@ -6,8 +6,10 @@ import datetime
 import json
 from pathlib import Path
 
+from keras_twist.data.errors import shown
 from keras_twist.files import alone_in, partial_file
 from keras_twist.recipes.cifar import CIFARRecipe
+from keras_twist.recipes.json_files import read_json
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.woof import WoofRecipe
 
@@ -18,6 +20,7 @@ RECIPE, ENVIRONMENT, METRICS, RESULT = (
     "result.json",
 )
 
+_NAMED_FIELDS = 5
 _KINDS = {kind.task: kind for kind in (CIFARRecipe, WoofRecipe)}
 
 
@@ -70,7 +73,7 @@ def read_recipe(folder):
     """
     path = Path(folder) / RECIPE
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
+        values = read_json(path)
     except OSError as error:
         raise RecipeError(
             f"{folder} is not the folder of a run: {RECIPE} cannot be read."
@@ -83,7 +86,10 @@ def read_recipe(folder):
     kind = _KINDS[values.pop("task")]
     unknown = sorted(set(values) - {field.name for field in dataclasses.fields(kind)})
     if unknown:
-        raise RecipeError(f"{path} holds what no recipe has: {', '.join(unknown)}.")
+        named = ", ".join(shown(name[:60]) for name in unknown[:_NAMED_FIELDS])
+        more = len(unknown) - _NAMED_FIELDS
+        more = f" and {more} more" if more > 0 else ""
+        raise RecipeError(f"{path} holds what no recipe has: {named}{more}.")
     try:
         return kind(**values)
     except TypeError as error:

@@ -1,15 +1,17 @@
 """A finished run as its folder tells it, checked, so that a report has nothing to fear."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from keras_twist.callbacks.reporting import read_json_lines
+from keras_twist.files import read_file
 from keras_twist.recipes import run_folder
+from keras_twist.recipes.json_files import check_value, read_json
 from keras_twist.recipes.predictions import Predictions, load_predictions
 from keras_twist.recipes.recipe import RecipeError
 
 SCHEDULE = "schedule.png"
+_MAX_PICTURE_BYTES = 2**26
 # What a result holds, and of which kind; a measure is None after a training that diverged.
 _NUMBER = (int, float)
 _MEASURE = (int, float, type(None))
@@ -74,7 +76,10 @@ def read_run(folder):
     for key, kind in _RESULT.items():
         if key not in result or not isinstance(result[key], kind):
             raise _damaged(folder / run_folder.RESULT, f"no usable `{key}` in it")
-    rows = _read_rows(folder / run_folder.METRICS, result["epochs"])
+    path, epochs = folder / run_folder.METRICS, result["epochs"]
+    rows = read_rows(path)
+    if len(rows) != epochs:
+        raise RecipeError(f"{path} is missing or damaged: it has {len(rows)} of {epochs} epochs.")
     predictions = load_predictions(folder)
     return RunRecord(folder, recipe, environment, rows, result, predictions, _schedule(folder))
 
@@ -82,27 +87,38 @@ def read_run(folder):
 def _read_object(folder, name, hint):
     path = folder / name
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = read_json(path)
     except OSError as error:
         raise RecipeError(f"{folder}: {name} cannot be read; {hint}") from error
-    except (ValueError, RecursionError) as error:
+    except ValueError as error:
         raise _damaged(path, error) from error
     if not isinstance(value, dict):
         raise _damaged(path, "not an object")
     return value
 
 
-def _read_rows(path, epochs):
+def read_rows(path, needed=()):
+    """The rows of `metrics.jsonl`, each that of its epoch and of numbers alone.
+
+    Args:
+        path: Path of the file, which need not exist.
+        needed: Names of what every row must hold. Defaults to `()`.
+
+    Returns:
+        List of dicts.
+
+    Raises:
+        RecipeError: if a row is another's, or no row.
+    """
     try:
         rows = read_json_lines(path)
-    except (OSError, ValueError, RecursionError) as error:
+        check_value(rows)
+    except (OSError, ValueError) as error:
         raise _damaged(path, error) from error
     for number, row in enumerate(rows, start=1):
-        whole = isinstance(row, dict) and row.get("epoch") == number
+        whole = isinstance(row, dict) and row.get("epoch") == number and row.keys() >= set(needed)
         if not whole or not all(isinstance(value, _MEASURE) for value in row.values()):
             raise _damaged(path, f"line {number} is not that of epoch {number}")
-    if len(rows) != epochs:
-        raise RecipeError(f"{path} is missing or damaged: it has {len(rows)} of {epochs} epochs.")
     return rows
 
 
@@ -110,7 +126,10 @@ def _schedule(folder):
     path = folder / SCHEDULE
     if not path.exists():
         return None
-    content = path.read_bytes()
+    try:
+        content = read_file(path, _MAX_PICTURE_BYTES)
+    except OSError as error:
+        raise _damaged(path, error) from error
     if not content.startswith(b"\x89PNG\r\n\x1a\n") or b"IEND" not in content[-12:]:
         raise _damaged(path, "not a whole PNG file")
     return content

@@ -39,7 +39,9 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_test_begin(self, logs=None):
         if self._progress:
-            self._progress.update(self._task, description="validating", completed=None)
+            # The hook that counts comes before a step, and none after the last.
+            (task,) = self._progress.tasks
+            self._progress.update(self._task, description="validating", completed=task.total)
 
     def on_epoch_end(self, epoch, logs=None):
         self.close()

@@ -8,6 +8,8 @@ import numpy as np
 
 from keras_twist import optimizers
 from keras_twist.data import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     augment,
     load_imagenette,
     load_imagewoof,
@@ -21,8 +23,6 @@ from keras_twist.recipes.task import Data, check_holdout
 
 NUM_CLASSES = 10
 EVAL_BATCH_SIZE = 128
-# Of ImageNet, which the pictures are from, in pixel values.
-MEAN, STD = [123.675, 116.28, 103.53], [58.395, 57.12, 57.375]
 # How much of the shorter side a validation crop shows: 224 of 256 pixels, as is usual.
 VALID_SCALE = 1.14
 # fastai's RandomErasing as the published script calls it.
@@ -186,7 +186,7 @@ def load(recipe, data_dir=None):
 
 def normalization():
     """The operation that every image passes before the network."""
-    return augment.normalize(MEAN, STD)
+    return augment.normalize(IMAGENET_MEAN, IMAGENET_STD)
 
 
 def training_options(recipe, data):

@@ -294,6 +294,7 @@ PUBLIC = {
             "MixupGenerator",
             "PythonAugmentation",
             "ResidentFeed",
+            "count_shared",
             "eval_dataset",
             "get_random_eraser",
             "load_cifar10",

@@ -110,11 +110,11 @@ class Tiny:
     def tree(self, root, suffix, names=None, **options):
         image = pytest.importorskip("PIL.Image")
         names = names or cifar_module.CIFAR10_CLASSES
-        for part in ("train", "test"):
+        for part, first in (("train", 0), ("test", 10)):
             for index in range(len(names)):
                 folder = root / part / names[index]
                 folder.mkdir(parents=True)
-                picture = image.fromarray(self.pixels[index])
+                picture = image.fromarray(self.pixels[first + index])
                 picture.save(folder / f"0001{suffix}", **options)
         return root
 

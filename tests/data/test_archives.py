@@ -3,6 +3,7 @@
 import gzip
 import os
 import tarfile
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -136,3 +137,53 @@ def test_one_damaged_byte_raises_nothing_else(pack, position, change, mode):
     else:
         # gzip has a checksum over its contents, and fields of its own that do not matter.
         assert mode == "w" or members == FILES
+
+
+def _sparse(size, pax):
+    """A member that claims `size` bytes of holes, in GNU's old form or in that of pax headers."""
+    member = tarfile.TarInfo("set/holes")
+    if pax:
+        member.pax_headers = {"GNU.sparse.size": str(size), "GNU.sparse.map": "0,0"}
+        return member.tobuf(tarfile.PAX_FORMAT)
+    member.type = tarfile.GNUTYPE_SPARSE
+    header = bytearray(member.tobuf(tarfile.GNU_FORMAT))
+    header[483:495] = b"%011o\0" % size
+    header[148:156] = b" " * 8
+    header[148:156] = b"%06o\0 " % sum(header)
+    return bytes(header)
+
+
+@pytest.mark.parametrize("pax", [False, True])
+def test_refuses_sparse_members(tmp_path, pax):
+    # Ten kilobytes that would unpack to as many gigabytes as there are members.
+    path = tmp_path / "holes"
+    path.write_bytes(_sparse(2**25, pax) + bytes(1024))
+    with tarfile.open(path) as archive:
+        (member,) = archive.getmembers()
+        assert member.issparse() and member.size == 2**25
+    with pytest.raises(DataError, match="'set/holes' is a sparse file"):
+        read_members(path, everything)
+
+
+@pytest.mark.parametrize("kind", [tarfile.XHDTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XGLTYPE])
+def test_an_extended_header_is_not_held_in_memory(tmp_path, kind):
+    header = tarfile.TarInfo("long")
+    header.type, header.size = kind, 48 * 2**20
+    path = tmp_path / "archive"
+    path.write_bytes(gzip.compress(header.tobuf() + bytes(header.size + 1024), 1))
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="a header that is longer than any name"):
+            read_members(path, everything)
+        assert tracemalloc.get_traced_memory()[1] < 12 * 2**20
+    finally:
+        tracemalloc.stop()
+
+
+def test_refuses_headers_that_announce_headers(tmp_path):
+    header = tarfile.TarInfo("long")
+    header.type = tarfile.GNUTYPE_LONGNAME
+    path = tmp_path / "archive"
+    path.write_bytes(header.tobuf() * 1500 + bytes(1024))
+    with pytest.raises(DataError, match="truncated or damaged"):
+        read_members(path, everything)

@@ -17,9 +17,12 @@ from keras_twist.data import (
     DataError,
     cache,
     cifar,
+    count_shared,
     load_cifar10,
+    normalize,
 )
 from keras_twist.data.cache import cache_path
+from keras_twist.data.checks import check_labels, check_scale
 from keras_twist.data.cifar_formats import CifarSet
 
 ROOT = Path(__file__).parents[2]
@@ -206,3 +209,8 @@ def test_the_real_set():
     np.testing.assert_allclose(std, CIFAR10_STD, atol=0.006)
     np.testing.assert_array_equal(np.bincount(y_train), [5000] * 10)
     np.testing.assert_array_equal(np.bincount(y_test), [1000] * 10)
+    # No false alarms, which would be errors here.
+    assert count_shared(x_train, x_test) == 0
+    for images, labels in ((x_train, y_train), (x_test, y_test), (x_train[:5000], y_train[:5000])):
+        check_labels(labels, None)
+        check_scale(images, (normalize(CIFAR10_MEAN, CIFAR10_STD),))

@@ -118,7 +118,7 @@ PIXELS = np.zeros((4, 3072), np.uint8)
         ({"data": PIXELS, "labels": [0, 1, 2, 10]}, "a label outside 0 to 9"),
         ({"data": PIXELS, "labels": [0, 1, 2, -1]}, "a label outside 0 to 9"),
         ({"data": PIXELS, "labels": [0, 1, 2, 10**30]}, "a label outside 0 to 9|not a CIFAR-10"),
-        ({"data": PIXELS, "labels": [0, 1, 2, 2**70]}, "a label outside 0 to 9"),
+        ({"data": PIXELS, "labels": [0, 1, 2, 2**70]}, "an enormous number"),
         ({"data": PIXELS, "labels": np.full(4, 10, np.uint8)}, "a label outside 0 to 9"),
     ],
 )

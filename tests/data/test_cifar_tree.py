@@ -14,8 +14,8 @@ pytest.importorskip("PIL")
 
 def test_png_tree_is_exact_and_in_the_published_class_order(tiny, tmp_path):
     arrays = read_tree(tiny.tree(tmp_path / "tree", ".png"))
-    for part in ("train", "test"):
-        np.testing.assert_array_equal(arrays[f"x_{part}"], tiny.pixels[:10])
+    for part, first in (("train", 0), ("test", 10)):
+        np.testing.assert_array_equal(arrays[f"x_{part}"], tiny.pixels[first : first + 10])
         np.testing.assert_array_equal(arrays[f"y_{part}"], range(10))
         assert arrays[f"x_{part}"].dtype == arrays[f"y_{part}"].dtype == np.uint8
 
@@ -37,7 +37,7 @@ def test_other_names_are_numbered_in_sorted_order(tiny, tmp_path):
 def test_some_of_the_published_classes_keep_their_labels(tiny, tmp_path):
     arrays = read_tree(tiny.tree(tmp_path / "tree", ".png", ["dog", "cat"]))
     np.testing.assert_array_equal(arrays["y_test"], [3, 5])
-    np.testing.assert_array_equal(arrays["x_test"], tiny.pixels[[1, 0]])
+    np.testing.assert_array_equal(arrays["x_test"], tiny.pixels[[11, 10]])
 
 
 def test_what_is_no_picture_is_passed_over(tiny, tmp_path):
@@ -104,3 +104,15 @@ def test_classes_that_do_not_fit(tiny, tmp_path):
 def test_class_names():
     assert len(set(CIFAR10_CLASSES)) == 10
     assert list(CIFAR10_CLASSES) == sorted(CIFAR10_CLASSES)
+
+
+def test_names_from_the_disk_are_escaped(tmp_path, tiny):
+    root = tiny.tree(tmp_path / "set", ".png")
+    (root / "train" / "cat" / "\x1b[2J\n.png").write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"cat/\\x1b\[2J\\n.png' is no readable") as caught:
+        read_tree(root)
+    assert str(caught.value).isprintable()
+    (root / "test" / "\x1b[31m\n").mkdir()
+    with pytest.raises(DataError, match=r"class that train has not: '\\x1b\[31m\\n'") as caught:
+        read_tree(root)
+    assert str(caught.value).isprintable()

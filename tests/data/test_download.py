@@ -1,11 +1,13 @@
 """Downloads: whole and right, or an error that says why and nothing left behind."""
 
+import contextlib
 import hashlib
 import http.server
 import logging
 import os
 import threading
 import time
+import urllib.request
 
 import pytest
 
@@ -15,6 +17,17 @@ from keras_twist.data.errors import DataError
 
 CONTENTS = bytes(range(256)) * 5000
 SHA256 = hashlib.sha256(CONTENTS).hexdigest()
+SIZE = len(CONTENTS)
+MOVED = {
+    "/moved": "/file",
+    "/around": "/around",
+    "/to-a-file": "file:///etc/hostname",
+    "/to-ftp": "ftp://127.0.0.1/set",
+    "/to-data": "data:text/plain,hello",
+    "/to-a-terminal": "gopher:\x7f[2J",
+}
+# What a host says of its file's length; else the truth.
+LENGTHS = {"/unsized": None, "/endless": None, "/huge": "9" * 15, "/negative": "-5", "/words": "a"}
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -23,19 +36,15 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         if self.path == "/missing":
             return self.send_error(404)
-        if self.path == "/moved":
+        if self.path in MOVED:
             self.send_response(302)
-            self.send_header("Location", "/file")
-            return self.end_headers()
-        if self.path == "/to-a-file":
-            self.send_response(302)
-            self.send_header("Location", "file:///etc/hostname")
+            self.send_header("Location", MOVED[self.path])
             return self.end_headers()
         if self.path == "/garbage":
             return self.wfile.write(b"\x00\xff garbage\r\n\r\n")
         self.send_response(200)
-        if self.path != "/unsized":
-            self.send_header("Content-Length", str(len(CONTENTS)))
+        if length := LENGTHS.get(self.path, str(len(CONTENTS))):
+            self.send_header("Content-Length", length)
         self.end_headers()
         if self.path == "/drip":
             for byte in CONTENTS[:200]:
@@ -43,6 +52,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
                 time.sleep(0.02)
         elif self.path == "/half":
             self.wfile.write(CONTENTS[: len(CONTENTS) // 2])
+        elif self.path in ("/endless", "/huge"):
+            with contextlib.suppress(OSError):  # It is not listened to for long.
+                while not self.server.released.is_set():
+                    self.wfile.write(CONTENTS)
+        elif self.path == "/page":
+            self.wfile.write(b"<html>Sign in to this network</html>".ljust(len(CONTENTS)))
         elif self.path == "/hang":
             self.wfile.write(CONTENTS[:1000])
             self.server.released.wait(10)
@@ -72,9 +87,9 @@ def _no_proxy(monkeypatch):
     monkeypatch.setenv("no_proxy", "*")
 
 
-@pytest.mark.parametrize("page", ["/file", "/moved", "/unsized"])
+@pytest.mark.parametrize("page", ["/file", "/moved", "/unsized", "/negative"])
 def test_fetch(server, tmp_path, page):
-    fetch(server + page, tmp_path / "set", SHA256)
+    fetch(server + page, tmp_path / "set", SHA256, SIZE)
     assert (tmp_path / "set").read_bytes() == CONTENTS
     assert file_sha256(tmp_path / "set") == SHA256
     assert os.listdir(tmp_path) == ["set"]
@@ -87,13 +102,21 @@ def test_fetch(server, tmp_path, page):
         ("/half", "stopped after 640000 of 1280000 bytes"),
         ("/hang", "cannot be downloaded: (The read operation timed out|timed out)"),
         ("/garbage", "cannot be downloaded"),
-        ("/to-a-file", "cannot be downloaded"),
+        ("/around", "cannot be downloaded: .*infinite loop"),
+        ("/to-a-file", "Redirection to url 'file:///etc/hostname' is not allowed"),
+        ("/to-ftp", "leads to ftp://127.0.0.1/set, which is not followed"),
+        ("/to-data", "Redirection to url 'data:text/plain,hello' is not"),
+        ("/to-a-terminal", r"Redirection to url 'gopher:\\x7f\[2J' is not"),
+        ("/endless", "sends more than the 1280000 bytes of any file expected there"),
+        ("/huge", "has 999999999999999 bytes, more than the 1280000 of any file"),
+        ("/words", "cannot be downloaded"),
+        ("/page", "sent another file: sha256"),
     ],
 )
 def test_failed_fetch_leaves_nothing(server, tmp_path, page, reason):
     started = time.monotonic()
     with pytest.raises(DataError, match=reason):
-        fetch(server + page, tmp_path / "set", SHA256, timeout=0.5)
+        fetch(server + page, tmp_path / "set", SHA256, SIZE, timeout=0.5)
     assert time.monotonic() - started < 5
     assert os.listdir(tmp_path) == []
 
@@ -101,7 +124,7 @@ def test_failed_fetch_leaves_nothing(server, tmp_path, page, reason):
 def test_failed_fetch_keeps_the_older_file(server, tmp_path):
     (tmp_path / "set").write_text("older")
     with pytest.raises(DataError, match="sent another file: sha256 [0-9a-f]{64}, not 0000"):
-        fetch(server + "/file", tmp_path / "set", "0" * 64)
+        fetch(server + "/file", tmp_path / "set", "0" * 64, SIZE)
     assert (tmp_path / "set").read_text() == "older"
     assert os.listdir(tmp_path) == ["set"]
 
@@ -110,23 +133,23 @@ def test_fetch_gives_up_on_a_server_that_drips(server, tmp_path, monkeypatch):
     seconds = iter(range(0, 100_000, 61))
     monkeypatch.setattr(download.time, "monotonic", lambda: next(seconds))
     with pytest.raises(DataError, match="less than 1 MB a minute"):
-        fetch(server + "/drip", tmp_path / "set", SHA256)
+        fetch(server + "/drip", tmp_path / "set", SHA256, SIZE)
     assert os.listdir(tmp_path) == []
 
 
 def test_fetch_reports_progress(server, tmp_path, monkeypatch, caplog):
     monkeypatch.setattr(download, "REPORT_SECONDS", 0)
     with caplog.at_level(logging.INFO, "keras_twist.data"):
-        fetch(server + "/file", tmp_path / "set", SHA256)
+        fetch(server + "/file", tmp_path / "set", SHA256, SIZE)
     assert caplog.messages[0] == f"Downloading {server}/file"
     assert caplog.messages[-1] == "Downloaded 1 of 1 MB"
 
 
 def test_fetch_from_nowhere(tmp_path):
     with pytest.raises(DataError, match="cannot be downloaded"):
-        fetch("http://127.0.0.1:1/set", tmp_path / "set", SHA256)
+        fetch("http://127.0.0.1:1/set", tmp_path / "set", SHA256, SIZE)
     with pytest.raises(ValueError, match="Received: url='file:///etc/hostname'"):
-        fetch("file:///etc/hostname", tmp_path / "set", SHA256)
+        fetch("file:///etc/hostname", tmp_path / "set", SHA256, SIZE)
     assert os.listdir(tmp_path) == []
 
 
@@ -204,3 +227,13 @@ def _runs(process):
             return file.read().split(") ")[1][0] != "Z"
     except OSError:
         return False
+
+
+def test_nobody_leads_from_https_to_http():
+    redirections = download._Redirections()
+    request = urllib.request.Request("https://example.org/set")
+    for url in ("http://example.org/set", "ftp://example.org/set", "file:///etc/passwd"):
+        with pytest.raises(DataError, match="which is not followed"):
+            redirections.redirect_request(request, None, 302, "Found", {}, url)
+    moved = redirections.redirect_request(request, None, 302, "Found", {}, "https://a.org/set")
+    assert moved.full_url == "https://a.org/set"

@@ -198,6 +198,15 @@ def test_bombs_are_refused_before_they_are_decoded(side):
             decode_square(header_only(side, side), 8, max_pixels=2**26)
 
 
+def test_a_jpeg_that_is_drawn_again_and_again_is_refused():
+    contents = encode(smooth(40, 40), "JPEG", quality=90, progressive=True)
+    last = contents[contents.rindex(b"\xff\xda") : -2]
+    for scans in (10, 89):  # 100 in all, with the picture's own ten.
+        decode_square(contents[:-2] + last * scans + contents[-2:], 8)
+    with pytest.raises(DataError, match="it has 110 scans, and no picture needs 100"):
+        decode_square(contents[:-2] + last * 100 + contents[-2:], 8)
+
+
 @settings(max_examples=150)
 @given(st.data())
 def test_damage_is_an_error_or_a_picture(draw):

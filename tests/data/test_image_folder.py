@@ -4,16 +4,19 @@ import errno
 import io
 import logging
 import os
+import socket
 import subprocess
 import sys
 import tarfile
 import time
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from keras_twist.data import DataError, image_cache, image_workers, load_image_folder
+from keras_twist.data import DataError, image_cache, image_folder, image_workers, load_image_folder
+from keras_twist.data.image_sources import Entry
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow decodes and writes the pictures")
 ROOT = Path(__file__).parents[2]
@@ -80,6 +83,18 @@ def same(first, second):
         np.testing.assert_array_equal(one.labels, other.labels)
         np.testing.assert_array_equal(one.aspects, other.aspects)
         assert one.class_names == other.class_names
+
+
+def test_a_subset_keeps_what_belongs_together(tree):
+    train, _ = load_image_folder(tree, **SIZES)
+    for positions in (slice(1, None, 2), [3, 1], train.labels == 1):
+        chosen = np.arange(4)[positions]
+        part = train.subset(positions)
+        np.testing.assert_array_equal(part.images, train.images[chosen])
+        np.testing.assert_array_equal(part.labels, train.labels[chosen])
+        np.testing.assert_array_equal(part.aspects, train.aspects[chosen])
+        assert part.paths == tuple(train.paths[number] for number in chosen)
+        assert len(part) == len(chosen) and part.class_names == train.class_names
 
 
 def test_what_is_returned(tree):
@@ -490,3 +505,35 @@ def test_progress_is_logged(tree, monkeypatch, caplog):
         load_image_folder(tree, **SIZES)
     assert "Decoding picture 4 of 4" in caplog.text
     assert "Decoded pictures cached as" in caplog.text
+
+
+def test_sockets_and_names_of_any_bytes(tree):
+    with socket.socket(socket.AF_UNIX) as one:
+        one.bind(str(tree / "train/cat/socket.png"))
+    (tree / os.fsdecode(b"train/cat/\xff.png")).write_bytes(picture(7))
+    assert len(load_image_folder(tree, **SIZES)[0]) == 5
+    (tree / os.fsdecode(b"train/cat/\xfe\n.png")).write_bytes(b"no picture")
+    with pytest.raises(DataError, match=r"cat/\\udcfe\\n.png': it is no JPEG") as caught:
+        load_image_folder(tree, **SIZES)
+    assert str(caught.value).isprintable()
+    (tree / os.fsdecode(b"train/\xff")).mkdir()
+    with pytest.raises(DataError, match=r"no table could show|which no\s+table"):
+        load_image_folder(tree, **SIZES)
+
+
+@pytest.mark.parametrize("name", ["\u202egnp", "a" * 5000])
+def test_names_in_messages_are_short_and_cannot_turn_the_text_around(tree, tmp_path, forge, name):
+    archive = tmp_path / "set.tgz"
+    archive.write_bytes(forge.tar_bytes({**files(), f"train/{name}/1.png": picture(1)}))
+    with pytest.raises(DataError, match="only in train") as caught:
+        load_image_folder(archive, **SIZES)
+    assert str(caught.value).isprintable() and len(str(caught.value)) < 1000
+
+
+def test_labels_of_very_many_classes(monkeypatch):
+    """100,000 names looked up in a list of them would take minutes."""
+    names = tuple(map(str, range(100_000)))
+    source = types.SimpleNamespace(class_names=names)
+    monkeypatch.setattr(image_folder, "decode_all", lambda *_: ([], [], {}))
+    record = image_folder._fill(source, [Entry("", name) for name in names], [], {}, None)
+    assert record["labels"] == list(range(100_000))

@@ -1,5 +1,6 @@
 """load_imagewoof and load_imagenette: the source that is used, and what is said without one."""
 
+import contextlib
 import dataclasses
 import hashlib
 import http.server
@@ -20,7 +21,10 @@ from keras_twist.data import (
     imagenette,
     load_imagenette,
     load_imagewoof,
+    normalize,
 )
+from keras_twist.data.checks import check_scale
+from keras_twist.recipes.woof import MEAN, STD
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow decodes and writes the pictures")
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "imagewoof2-160.tgz"
@@ -152,8 +156,10 @@ def test_a_home_that_cannot_be_written(home):
         load_imagewoof()
 
 
-def test_download(home, forge, monkeypatch, caplog):
-    contents, visits = archive(forge), []
+@contextlib.contextmanager
+def publishing(contents, known, monkeypatch):
+    """A host that sends these bytes, in place of the one that published ImageWoof."""
+    visits = []
 
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -169,16 +175,30 @@ def test_download(home, forge, monkeypatch, caplog):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
         thread = threading.Thread(target=running.serve_forever, args=(0.02,))
         thread.start()
-        known = dataclasses.replace(
+        published = dataclasses.replace(
             imagenette.IMAGEWOOF,
             host=f"http://127.0.0.1:{running.server_port}/",
-            md5={"160": (hashlib.md5(contents).hexdigest(),)},
+            md5={"160": (hashlib.md5(known).hexdigest(),)},
         )
-        monkeypatch.setattr(imagenette, "IMAGEWOOF", known)
-        with caplog.at_level(logging.INFO, "keras_twist.data"):
-            assert first_red() == first_red() == 0
+        monkeypatch.setattr(imagenette, "IMAGEWOOF", published)
+        yield visits
         running.shutdown()
         thread.join()
+
+
+def test_a_page_in_place_of_the_archive_is_not_kept(home, forge, monkeypatch):
+    page = b"<html>Sign in to this network</html>" * 100
+    with publishing(page, archive(forge), monkeypatch):
+        with pytest.raises(DataError, match="download failed: .*tgz sent something else: Archive"):
+            load_imagewoof()
+    assert os.listdir(home / "keras_twist") == []
+
+
+def test_download(home, forge, monkeypatch, caplog):
+    contents = archive(forge)
+    with publishing(contents, contents, monkeypatch) as visits:
+        with caplog.at_level(logging.INFO, "keras_twist.data"):
+            assert first_red() == first_red() == 0
     assert visits == ["/imagewoof2-160.tgz"]
     assert os.listdir(home / "keras_twist") != []
     assert "Downloading http" in caplog.text
@@ -206,6 +226,8 @@ def test_the_real_set(monkeypatch):
         train, valid = load_imagewoof(SHARED, image_size=128)
         seconds.append(time.monotonic() - started)
     assert min(seconds) < 3
+    for split in (train, valid):  # No false alarm, which would be an error here.
+        check_scale(split.images, (normalize(MEAN, STD),))
     assert train.images.shape == (9025, 160, 160, 3) and valid.images.shape == (3929, 128, 128, 3)
     counts = [409, 408, 418, 224, 401, 407, 401, 422, 429, 410]
     assert np.bincount(valid.labels).tolist() == counts

@@ -5,6 +5,7 @@ import pickle
 import subprocess
 import sys
 import time
+import tracemalloc
 import zipfile
 from pathlib import Path
 
@@ -158,3 +159,56 @@ def test_damage_raises_nothing_else(whole, tmp_path, changes):
         read_npz(path, check)
     except DataError as error:
         assert "\n" not in str(error)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_header_is_not_held_in_memory_whatever_its_length(tmp_path, method):
+    path = tmp_path / "set.npz"
+    with zipfile.ZipFile(path, "w", method) as archive:
+        length = 48 * 2**20
+        archive.writestr(
+            "x.npy", b"\x93NUMPY\x02\x00" + length.to_bytes(4, "little") + b" " * length
+        )
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match="truncated, damaged or of another kind"):
+            read_npz(path, lambda *_: None)
+        assert tracemalloc.get_traced_memory()[1] < 2**21
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("shape", [(-1,), (2**32, 2**32), (2**63, 0, 2**63)])
+def test_refuses_shapes_that_multiply_to_something_else(tmp_path, shape):
+    path = tmp_path / "set.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        header = {"descr": "|u1", "fortran_order": False, "shape": shape}
+        archive.writestr("x.npy", _member(header, b""))
+    with pytest.raises(DataError, match="impossible shape|has .* bytes, not|another kind"):
+        read_npz(path, lambda *_: None)
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate name:UserWarning")
+def test_refuses_twins(tmp_path):
+    path = tmp_path / "set.npz"
+    with zipfile.ZipFile(path, "w") as archive:
+        for _ in range(2):
+            header = {"descr": "|u1", "fortran_order": False, "shape": (1,)}
+            archive.writestr("x.npy", _member(header, b"1"))
+    with pytest.raises(DataError, match="it holds 'x' twice"):
+        read_npz(path, lambda *_: None)
+
+
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed, write_npz])
+def test_checksums_find_a_damaged_array(tmp_path, save):
+    path = tmp_path / "set.npz"
+    save(path, ARRAYS) if save is write_npz else save(path, **ARRAYS)
+    loaded = read_npz(path, check, checksums=True)
+    for name, array in ARRAYS.items():
+        np.testing.assert_array_equal(loaded[name], array)
+        loaded[name][:] = 0  # Writable.
+    damaged = bytearray(path.read_bytes())
+    damaged[damaged.index(b"NUMPY") + 200 if save is not np.savez_compressed else 200] ^= 1
+    path.write_bytes(damaged)
+    with pytest.raises(DataError, match="truncated, damaged"):
+        read_npz(path, check, checksums=True)

@@ -4,6 +4,7 @@ import collections
 import os
 import pickle
 import subprocess
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -137,6 +138,57 @@ def test_refuses_hostile_streams(stream):
         load_arrays(stream[1])
     assert "\n" not in str(caught.value)
     assert len(str(caught.value)) < 400
+
+
+def _keys(count):
+    """So many texts, as a pickle has them."""
+    return [b"X\x04\x00\x00\x00" + b"%04d" % number for number in range(count)]
+
+
+# 10,000 bytes as Python 3 writes them in protocol 2: a text, kept as number 1.
+_TEXT = b"X\x20\x4e\x00\x00" + b"\xc3\xbf" * 10_000 + b"q\x01"
+_ENCODE = b"c_codecs\nencode\nq\x02h\x01X\x06\x00\x00\x00latin1\x86q\x03R"
+_UINT8 = b"cnumpy\ndtype\nX\x02\x00\x00\x00u1\x85R"
+_ARRAY_OF_TEXT = b"".join(
+    [RECONSTRUCT, b")R(K\x01J\x10\x27\x00\x00\x85", _UINT8, b"\x89", _TEXT, b"tbq\x05"]
+)
+
+
+@pytest.mark.parametrize(
+    ("stream", "message"),
+    [
+        # Each key brings the same text, encoded anew.
+        (
+            b"\x80\x02}(" + _keys(1)[0] + _TEXT + _keys(2)[1] + _ENCODE
+            + b"".join(key + b"h\x02h\x03R" for key in _keys(90)[2:]) + b"u.",
+            "more bytes than it has",
+        ),
+        # The same array under each key, encoded when it becomes one of NumPy's.
+        (
+            b"\x80\x02}(" + _keys(1)[0] + _ARRAY_OF_TEXT
+            + b"".join(key + b"h\x05" for key in _keys(400)[1:]) + b"u.",
+            "an array without contents",
+        ),
+        # All have the hash 0, and each is compared with all before it.
+        (
+            b"\x80\x02}("
+            + b"".join(pickle.dumps(n * (2**61 - 1), 2)[2:-1] + b"N" for n in range(1, 400))
+            + b"u.",
+            "an enormous number",
+        ),
+        (b"}(I" + str(2**61 - 1).encode() + b"\nNu.", "an enormous number"),
+        (b"}(L-" + str(2**61 - 1).encode() + b"L\nNu.", "an enormous number"),
+    ],
+    ids=["text encoded again", "array of text", "colliding keys", "INT", "LONG"],
+)  # fmt: skip
+def test_refuses_what_would_fill_the_memory_or_never_end(stream, message):
+    tracemalloc.start()
+    try:
+        with pytest.raises(DataError, match=message):
+            load_arrays(stream)
+        assert tracemalloc.get_traced_memory()[1] < 500_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize(

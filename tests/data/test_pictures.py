@@ -48,6 +48,7 @@ def test_read_sheet():
         encode(PIXELS.reshape(8, 512, 3)),
         encode(PIXELS[:2].reshape(2, 1024, 3)),
         bomb(2**31 - 1, 2**31 - 1),
+        *(bomb(1024, 4)[:size] for size in (16, 20, 23)),
     ],
 )
 def test_refuses_another_sheet(contents):

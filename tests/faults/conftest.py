@@ -11,7 +11,9 @@ from . import tools
 def pytest_addoption(parser):
     group = parser.getgroup("faults")
     group.addoption("--tries", type=int, default=1, help="seeds of each fault that is drawn")
-    group.addoption("--every", action="store_true", help="every moment, and every kind of recipe")
+    group.addoption("--events", type=int, default=2, help="changes of files, of each seed")
+    group.addoption("--kills", type=int, default=3, help="times that one run is killed")
+    group.addoption("--all_recipes", action="store_true", help="every kind of recipe")
     group.addoption("--faults_json", type=Path, help="file to write the table of faults to")
 
 
@@ -48,7 +50,7 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("seed", range(config.getoption("tries")))
     if "recipe" in metafunc.fixturenames:
         names = list(tools.RECIPES)
-        names = names if config.getoption("every") else names[:1]
+        names = names if config.getoption("all_recipes") else names[:1]
         metafunc.parametrize("recipe", names, scope="session")
 
 

@@ -111,13 +111,13 @@ def _fill_disk():
 
 def inject(fault):
     """Install the fault that a request describes, and return what has a `close` for its end."""
-    from keras_twist.recipes import checkpoint, memory
+    from keras_twist.recipes import checkpoint, memory, state_file
 
     places = {
         "validation": (keras.Model, "evaluate"),
         # Not an attribute of the package, where `fit` is the function.
         "pictures": (sys.modules["keras_twist.recipes.fit"], "save_pictures"),
-        "checkpoint": (checkpoint, "save"),
+        "checkpoint": (state_file, "save"),
         "step": (checkpoint.Checkpoint, "on_train_batch_begin"),
     }
     fault = dict(fault or {"kind": "none"})

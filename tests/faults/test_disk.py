@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+from . import tools
+
 pytestmark = pytest.mark.skipif(
     sys.platform != "linux" or os.geteuid() != 0, reason="mounts a small disk"
 )
@@ -53,9 +55,7 @@ def test_full(seed, make_run, undisturbed, small_disk):
 def test_full_at_a_change_of_a_file(seed, request, make_run, undisturbed, record_property):
     """Disk full when a file of the run folder is opened, renamed or removed."""
     original = undisturbed("assignment")
-    numbers = range(1, len(original.events) + 1)
-    if not request.config.getoption("every"):
-        numbers = random.Random(seed).sample(numbers, 2)
+    numbers = tools.sample_events(original, seed, request.config)
     for number in numbers:
         run = make_run("assignment")
         run.start(fault={"kind": "file event", "number": number, "act": "full"}).wait()

@@ -8,9 +8,7 @@ from . import tools
 def test_at_a_change_of_a_file(seed, request, undisturbed, make_run, record_property):
     """Killed when a file of the run folder is opened, renamed or removed."""
     original = undisturbed("assignment")
-    numbers = range(1, len(original.events) + 1)
-    if not request.config.getoption("every"):
-        numbers = random.Random(seed).sample(numbers, 3)
+    numbers = tools.sample_events(original, seed, request.config)
     for number in numbers:
         run = make_run("assignment")
         code = run.start(fault={"kind": "file event", "number": number, "act": "kill"}).wait()
@@ -23,9 +21,8 @@ def test_at_a_change_of_a_file(seed, request, undisturbed, make_run, record_prop
 def test_again_and_again(recipe, seed, request, undisturbed, make_run, record_property):
     """Killed at random: in a step, a checkpoint, a validation, the pictures; resumed each time."""
     rng, run = random.Random(seed), make_run(recipe)
-    times = 20 if request.config.getoption("every") else 3
     killed = 0
-    for _ in range(times):
+    for _ in range(request.config.getoption("kills")):
         kind, last = rng.choice(
             [("step", 25), ("checkpoint", 3), ("validation", 2), ("pictures", 1)]
         )

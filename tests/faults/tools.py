@@ -2,6 +2,7 @@
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -131,7 +132,8 @@ class Run:
         for value, wanted in zip(values, expected, strict=True):
             np.testing.assert_array_equal(value, wanted)
         assert self.metrics() == other.metrics()
-        assert {path.name for path in self.path.iterdir()} == ARTIFACTS
+        found = {path.name for path in self.path.iterdir()}
+        assert found == ARTIFACTS, found ^ ARTIFACTS
         keras.saving.load_model(self.path / "model.keras")
 
 
@@ -163,3 +165,9 @@ KILLED = -signal.SIGKILL
 
 def all_finite(values):
     return all(np.isfinite(value).all() for value in values if value.dtype.kind == "f")
+
+
+def sample_events(run, seed, config):
+    """Some of the moments at which a finished run changed a file, or all if they are not more."""
+    numbers = range(1, len(run.events) + 1)
+    return random.Random(seed).sample(numbers, min(config.getoption("events"), len(numbers)))

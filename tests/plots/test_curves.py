@@ -1,7 +1,9 @@
 """Pictures are figures of their own, and their absence is one clear line."""
 
+import pickle
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -38,6 +40,23 @@ def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'keras_twist\[plots\]'"):
         plots.plot_history(ROWS)
+
+
+def test_a_notebook_shows_figures_without_pyplot():
+    figure = plots.plot_schedules({"rate": 0.1}, 3)
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    pickle.loads(pickle.dumps(figure))  # What holds a figure can go to another process.
+
+
+def test_what_fit_returns_is_drawn(tmp_path):
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    data = np.ones((4, 2)), np.ones(4)
+    history = model.fit(*data, validation_data=data, initial_epoch=3, epochs=5, verbose=0)
+    for figure in (plots.plot_history(history), plots.plot_comparison({"a": history}, "loss")):
+        line = figure.axes[0].lines[0]
+        assert list(line.get_xdata()) == [4, 5]
+        assert list(line.get_ydata()) == history.history["loss"]
 
 
 def test_one_panel_of_a_history():

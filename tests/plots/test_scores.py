@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_twist import plots
+from keras_twist.plots.scores import class_table, confusion_matrix
 
 RNG = np.random.default_rng(0)
 
@@ -68,3 +69,21 @@ def test_a_table_of_classes():
 def test_labels_that_do_not_fit_are_refused(labels, message):
     with pytest.raises(ValueError, match=message):
         plots.confusion_matrix(labels, [0, 1], 2)
+
+
+def test_a_table_of_very_many_classes_needs_no_matrix():
+    labels = np.arange(100_000)
+    table = class_table(labels, np.roll(labels, 1), labels)
+    assert len(table) == 100_000 and table[7]["confused_with"] == "6"
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_the_table_is_that_of_the_matrix(classes):
+    labels, predictions = np.random.default_rng(0).integers(0, classes, (2, 60))
+    matrix = confusion_matrix(labels, predictions, classes)
+    for number, row in enumerate(class_table(labels, predictions, range(classes))):
+        mistakes = np.where(np.arange(classes) == number, 0, matrix[number])
+        assert row["correct"] == matrix[number, number]
+        assert row["images"] == matrix[number].sum()
+        assert row["precision"] == matrix[number, number] / matrix[:, number].sum()
+        assert row["confused_with"] == str(mistakes.argmax())

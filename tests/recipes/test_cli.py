@@ -115,11 +115,11 @@ def test_a_missing_package_is_told_before_the_training(fits, monkeypatch, capsys
     monkeypatch.setattr("keras_twist.recipes.export.find_spec", lambda name: None)
     assert main("--log", "csv", "tensorboard") == 2
     assert capsys.readouterr().err == (
-        "error: --log tensorboard needs a package: pip install tensorboard\n"
+        "error: --log tensorboard needs a package: pip install 'keras_twist[tensorboard]'\n"
     )
     assert main("--export", "tflite", "onnx") == 2
     assert capsys.readouterr().err == (
-        "error: --export onnx needs packages: pip install tf2onnx onnx onnxruntime\n"
+        "error: --export onnx needs tf2onnx, onnx, onnxruntime: pip install 'keras_twist[onnx]'\n"
     )
     assert not fits
 

@@ -78,6 +78,7 @@ def test_lr_find_is_a_plain_flag():
         (["--lr_find", "--runs", "3", "--log", "csv"], "--lr_find .* with --log and --runs"),
         (["--trained", "x", "--log", "csv", "--export", "keras"], "--trained .* with --log"),
         (["--dry_run", "--export", "keras"], "--dry_run cannot be given together with --export"),
+        (["--export", "--quiet"], "--export needs a value"),
         (["--predict", "x"], "--predict needs the folder of a run: --trained RUN"),
         (["--trained", "x"], "--trained needs something to do: --predict or --export"),
         (["--dump", "--json"], "give neither --json nor --quiet"),
@@ -139,7 +140,7 @@ def test_help_has_every_field_in_one_group_and_no_long_line(recipes, about, defa
     fields = {field.name for field in dataclasses.fields(recipes[default])}
     fields |= {field.name for field in dataclasses.fields(Options)}
     assert sorted(flag for names in flags.values() for flag in names) == sorted(fields)
-    assert flags["machine"] == ["precision", "xla", "feed", "gpu"]
+    assert flags["machine"] == ["precision", "xla", "feed", "deterministic", "gpu"]
     words = " ".join(text.replace("│", " ").split())
     assert f"Images per step. (default: {recipes[default].batch_size})" in words
     assert all(f"{name}: {about[name][:20]}" in words for name in recipes)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_twist.recipes import checkpoint
+from keras_twist.recipes import state_file
 from keras_twist.recipes.divergence import Diverged, FiniteBatches, StopOnDivergence, are_finite
 
 
@@ -74,11 +74,11 @@ def test_a_good_epoch_passes_without_a_trace_in_the_logs(model):
 def test_no_checkpoint_of_broken_weights(model, tmp_path):
     model.fit(*inputs(), batch_size=4, verbose=0)
     path, progress = tmp_path / "checkpoint.npz", {"step": 10, "steps_per_epoch": 10}
-    checkpoint.save(path, model, progress)
+    state_file.save(path, model, progress)
     good = path.read_bytes()
     model.layers[0].bias.assign([0.0, np.nan])
     with pytest.raises(Diverged, match="weights are not finite since step 11"):
-        checkpoint.save(path, model, progress | {"step": 11})
+        state_file.save(path, model, progress | {"step": 11})
     assert path.read_bytes() == good
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.npz"]
 

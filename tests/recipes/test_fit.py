@@ -18,6 +18,7 @@ from keras_twist.recipes import (
     cifar,
     fit,
     run_folder,
+    state_file,
     task,
 )
 from keras_twist.recipes.preparation import warm_up
@@ -131,9 +132,9 @@ def test_the_warm_up_leaves_no_trace(tiny_images):
     model = cifar.build_model(recipe, data)
     task.compile_model(model, recipe, 12, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
-    before = checkpoint.read_state(model)
+    before = state_file.read_state(model)
     warm_up(model, task.training_batches(recipe, data))
-    after = checkpoint.read_state(model)
+    after = state_file.read_state(model)
     for old, new in zip(before, after, strict=False):
         np.testing.assert_array_equal(old, new)
     assert len(after) > len(before)  # the metrics, which the first step makes
@@ -152,6 +153,15 @@ def test_without_matplotlib_training_goes_on(stopped, tiny_tree, monkeypatch, ca
         fit(resume=stopped, data_dir=tiny_tree)
     assert "pip install 'keras_twist[plots]'" in caplog.text
     assert (stopped / "model.keras").exists() and not (stopped / "curves.png").exists()
+
+
+def test_a_damaged_run_folder_is_refused(stopped, tiny_tree):
+    (stopped / "checkpoint.npz").write_bytes(b"")
+    with pytest.raises(RecipeError, match="no checkpoint of keras_twist"):
+        fit(resume=stopped, data_dir=tiny_tree)
+    (stopped / "metrics.jsonl").write_text('{"epoch": 1}\n')
+    with pytest.raises(RecipeError, match="metrics.jsonl is damaged: line 1 is not that of epoch"):
+        fit(resume=stopped, data_dir=tiny_tree)
 
 
 def test_a_checkpoint_of_another_model_is_refused(stopped, tiny_tree):
@@ -184,3 +194,9 @@ def test_what_cannot_be_trained_is_refused_before_anything_is_written(tiny_tree,
     with pytest.raises(RecipeError, match="either `recipe` or `resume`"):
         fit(QUICK, resume=tmp_path)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_what_a_run_ended_before_it_was_written_is_made_up_for(stopped, tiny_tree):
+    (stopped / "environment.json").unlink()
+    fit(resume=stopped, data_dir=tiny_tree)
+    assert (stopped / "environment.json").exists()

@@ -1,5 +1,7 @@
 """Predictions of the validation set: the network's own, kept whole, refused when damaged."""
 
+import zipfile
+
 import keras
 import numpy as np
 import pytest
@@ -67,7 +69,14 @@ def arrays(**changes):
         {"class_names": np.array(["a"])},
         {"worst": np.array([2])},
         {"images": np.zeros((1, 4, 4, 3))},
+        {"images": np.zeros((1, 4, 4, 2), "uint8")},
+        {"images": np.zeros((1, 0, 4, 3), "uint8")},
+        {"images": np.zeros((1, 1, 5000, 3), "uint8")},
         {"more": np.zeros(1)},
+        {"class_names": np.array([b"a", b"b"])},
+        {"class_names": np.array(["a", "\x1b[2J"])},
+        {"labels": np.zeros((2, 1), int)},
+        {"probabilities": np.zeros((0, 2)), "labels": np.zeros(0, int), "class_names": [["a"]]},
     ],
     ids=str,
 )
@@ -83,5 +92,24 @@ def test_a_torn_file_is_refused(kept, tmp_path):
     path = tmp_path / "predictions.npz"
     np.savez_compressed(path, **arrays())
     path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(RecipeError, match="predictions.npz is damaged: "):
+        load_predictions(tmp_path)
+
+
+def test_an_array_that_would_fill_the_memory_is_not_read(tmp_path):
+    for name, shape in (("probabilities", (2**40, 2)), ("images", (1, 2**20, 2**10, 3))):
+        header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+        with zipfile.ZipFile(tmp_path / "predictions.npz", "w") as archive:
+            with archive.open(f"{name}.npy", "w") as member:
+                np.lib.format.write_array_header_1_0(member, header)
+        with pytest.raises(RecipeError, match=f"{name} is float32 of shape"):
+            load_predictions(tmp_path)
+
+
+def test_a_flipped_bit_is_found(tmp_path):
+    np.savez(tmp_path / "predictions.npz", **arrays())
+    contents = bytearray((tmp_path / "predictions.npz").read_bytes())
+    contents[200] ^= 1  # within the labels
+    (tmp_path / "predictions.npz").write_bytes(contents)
     with pytest.raises(RecipeError, match="predictions.npz is damaged: "):
         load_predictions(tmp_path)

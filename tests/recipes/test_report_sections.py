@@ -64,3 +64,9 @@ def test_without_matplotlib_a_line_stands_for_each_picture(make_run, monkeypatch
         monkeypatch.setitem(sys.modules, name, None)
     for part in (sections.gallery, sections.classes):
         assert "pip install &#x27;keras_twist[plots]&#x27;" in part(run)
+
+
+def test_very_many_classes_have_a_table_and_no_matrix(make_run):
+    run = read_run(make_run(class_names=[f"class {number}" for number in range(300)]))
+    html = sections.classes(run)
+    assert html.count("<tr>") == 301 and "<img" not in html

@@ -1,6 +1,7 @@
 """Run folders are read whole or refused with one line that names the file."""
 
 import json
+import os
 
 import pytest
 
@@ -48,6 +49,16 @@ def folder_in_place(folder):
     (folder / "result.json").mkdir()
 
 
+def pipe(name):
+    """Opening it would wait for ever."""
+
+    def change(folder):
+        (folder / name).unlink()
+        os.mkfifo(folder / name)
+
+    return change
+
+
 DAMAGES = {
     "no recipe": (without("recipe.json"), "recipe.json cannot be read; is this the folder"),
     "no result": (without("result.json"), "result.json cannot be read; has the run ended"),
@@ -65,6 +76,17 @@ DAMAGES = {
     "type": (changed("result.json", accuracy="high"), "no usable `accuracy`"),
     "picture": (holding("schedule.png", b"GIF"), "schedule.png is damaged: not a whole PNG"),
     "predictions": (holding("predictions.npz", b"PK"), "predictions.npz is damaged"),
+    "deeper": (holding("environment.json", b'{"a":' * 500 + b"1" + b"}" * 500), "20 deep"),
+    "not finite": (changed("result.json", seconds=float("nan")), "a number that is not finite"),
+    "too large": (changed("result.json", accuracy=10**400), "an integer of more than 64 bits"),
+    "digits": (holding("metrics.jsonl", b'{"epoch": ' + b"9" * 5000 + b"}\n"), "0 of 3 epochs"),
+    "deep row": (holding("metrics.jsonl", b"[" * 10**5 + b"\n"), "0 of 3 epochs"),
+    "infinite": (holding("metrics.jsonl", b'{"epoch": 1, "loss": 1e999}\n'), "not finite"),
+    **{
+        f"{name} is a pipe": (pipe(name), name + " (cannot be read|is damaged)")
+        for name in ("recipe.json", "result.json", "metrics.jsonl", "schedule.png")
+    },
+    "predictions are a pipe": (pipe("predictions.npz"), "predictions.npz is damaged"),
 }
 
 

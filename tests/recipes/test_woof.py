@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_twist.data import IMAGENET_MEAN, IMAGENET_STD
 from keras_twist.recipes import WOOF_RECIPES, RecipeError, WoofRecipe, task, woof, woof_networks
 from keras_twist.recipes.center_views import center_views
 
@@ -39,7 +40,7 @@ def test_batches_are_crops_of_the_size_asked_for(tiny_woof):
     assert images.shape == (16, 32, 32, 3) and images.dtype == "float32"
     np.testing.assert_array_equal(np.sum(labels, axis=1), 1)
     images, labels = next(iter(task.validation_batches(recipe, data)))
-    exact = (data.valid[0].astype("float64") - woof.MEAN) / woof.STD
+    exact = (data.valid[0].astype("float64") - IMAGENET_MEAN) / IMAGENET_STD
     np.testing.assert_allclose(images, exact, atol=1e-5)
 
 

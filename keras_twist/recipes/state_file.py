@@ -1,0 +1,110 @@
+"""The file of a checkpoint: every variable that a training step reads or writes, and progress."""
+
+import json
+import math
+import re
+
+import keras
+import numpy as np
+
+from keras_twist.callbacks.model_state import read_variables, state_variables
+from keras_twist.data.errors import DataError
+from keras_twist.data.npz import read_npz
+from keras_twist.files import partial_file
+from keras_twist.recipes.divergence import Diverged, are_finite
+from keras_twist.recipes.recipe import RecipeError
+
+# For the header, and for a model that is a little larger, which gets a better message.
+_SPARE_BYTES = 2**26
+
+
+def read_state(model):
+    """Copies of all state variables, in the order of `state_variables`."""
+    return read_variables(state_variables(model))
+
+
+def write_state(model, values):
+    """Give all state variables these values; the counterpart of `read_state`."""
+    for variable, value in zip(state_variables(model), values, strict=True):
+        variable.assign(value)
+
+
+def save(path, model, progress):
+    """Write a checkpoint: whole or not there, whenever the process dies.
+
+    Args:
+        path: Path of the file.
+        model: Compiled model whose optimizer is built.
+        progress: JSON object with `step` and `steps_per_epoch`, which `load` gives back.
+
+    Raises:
+        Diverged: if a number is not finite; the file is what it was.
+    """
+    values = read_state(model)
+    if not are_finite(values):
+        raise Diverged(progress["step"], progress["steps_per_epoch"], "weights are")
+    header = json.dumps({"variables": _names(model), "progress": progress})
+    arrays = {f"v{number}": value for number, value in enumerate(values)}
+    with partial_file(path) as file:
+        np.savez(file, header=np.frombuffer(header.encode(), np.uint8), **arrays)
+
+
+def load(path, model):
+    """Bring a model to the state of a checkpoint.
+
+    Args:
+        path: Path of the file.
+        model: Compiled model whose optimizer and metrics are built.
+
+    Returns:
+        `progress` as given to `save`.
+
+    Raises:
+        RecipeError: if the file is damaged or belongs to another model.
+    """
+    variables = state_variables(model)
+    try:
+        arrays = read_npz(path, _limit(_SPARE_BYTES + 4 * _bytes(variables)), checksums=True)
+        header = json.loads(arrays.pop("header").tobytes())
+        names, progress = header["variables"], header["progress"]
+        values = [arrays.pop(f"v{number}") for number in range(len(names))]
+    except (DataError, ValueError, KeyError, TypeError, RecursionError) as error:
+        reason = str(error).removeprefix(f"{path} is ").rstrip(".")[:200]
+        raise RecipeError(
+            f"{path} is no checkpoint of keras_twist, or damaged: {reason}."
+        ) from error
+    if _names(model) != names:
+        raise RecipeError(f"{path} is a checkpoint of another model than the recipe's.")
+    if arrays or [(v.shape, str(v.dtype)) for v in values] != [
+        (tuple(variable.shape), keras.backend.standardize_dtype(variable.dtype))
+        for variable in variables
+    ]:
+        raise RecipeError(f"{path} is damaged: its arrays are not those that its header names.")
+    write_state(model, values)
+    return progress
+
+
+def _limit(limit):
+    """Function that refuses an array of a checkpoint where it would take too much memory."""
+    left = limit
+
+    def check(name, shape, dtype):
+        nonlocal left
+        left -= math.prod(shape) * dtype.itemsize
+        if left < 0:
+            raise ValueError("it holds more than this model and its optimizer")
+
+    return check
+
+
+def _bytes(variables):
+    # Eight for each element are enough for every type that there is.
+    return sum(8 * math.prod(variable.shape) for variable in variables)
+
+
+def _names(model):
+    """Path and shape of every variable, without the numbers that Keras counts up in a process."""
+    return [
+        f"{re.sub(r'_[0-9]+(?=/|$)', '', variable.path)} {variable.shape}"
+        for variable in state_variables(model)
+    ]
