@@ -80,6 +80,7 @@ class Run:
         self.script, *self.recipe = RECIPES[recipe].split()
         self.arguments = ["--precision", "float32", *map(str, arguments)]
         self.data = ["--data_dir", str(data[self.script])]
+        self.environment = {}
 
     def start(self, *arguments, fault=None, resume=None, replay=None):
         """Start, go on with or do over a run, and return its process."""
@@ -91,6 +92,7 @@ class Run:
             arguments=[*given, *self.data, *map(str, arguments)],
             folder=str(self.folder),
             fault=fault,
+            environment=self.environment,
         )
         return Process(self, pid)
 
