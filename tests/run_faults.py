@@ -18,6 +18,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "faults.json"
+FUZZ = RESULTS.with_name("fuzz.json")
 PAGE = ROOT / "docs" / "faults.md"
 LONG = "--events 8 --kills 10 --all_recipes".split()
 INTRODUCTION = """# What a training survives
@@ -64,19 +65,19 @@ def describe_machine():
 
 
 def write_page():
-    """Make the page of the documentation from the results."""
-    results = json.loads(RESULTS.read_text())
+    """Make the page of the documentation from the results, and from those of the fuzz."""
+    results, fuzz = (json.loads(path.read_text()) for path in (RESULTS, FUZZ))
     lines = ["| fault | tried | survived | lost |", "| --- | --- | --- | --- |"]
     lines += [
-        f"| {row['fault']} | {row['tried']} | {row['survived']} | {row['lost']} |"
-        for row in results["faults"]
+        f"| {row['fault']} | {row['tried']:,} | {row['survived']:,} | {row['lost']} |"
+        for row in results["faults"] + fuzz["faults"]
     ]
     machine = results["machine"]
     PAGE.write_text(
         f"{INTRODUCTION}\n" + "\n".join(lines) + f"\n\nKeras {machine['keras']}, TensorFlow "
         f"{machine['tensorflow']}, Python {machine['python']}, {machine['cpu']}, "
         f"{max(row['finished'] for row in results['faults'])[:10]}: "
-        "`benchmarks/results/faults.json`.\n"
+        "`benchmarks/results/faults.json` and `fuzz.json`, the latter by `python -m tests.fuzz`.\n"
     )
 
 
