@@ -94,12 +94,15 @@ def supervise(name, options):
 
 
 def _state(pid):
-    """Whether a process waits for something, and its seconds on the processor so far."""
+    """Whether a process waits for something, and its seconds on the processor so far.
+
+    One that gets no turn, or was stopped by somebody (`kill -STOP`), does not wait.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
     except OSError:  # It has just ended.
         return False, 0.0
-    return fields[0] != "R", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return fields[0] not in "RT", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def main(options):
