@@ -139,7 +139,7 @@ class Recipe:
 
     deterministic: bool = False
     """The same weights to the last bit on repeat on a GPU as well, by operations that may be slower
-    and without XLA. On a CPU that is so anyway."""
+    and without XLA. On a CPU that is so without it as well."""
 
     strategy: Strategy = "none"
     """Devices that share each batch. none: one. mirrored: all GPUs of this machine. multi_worker:

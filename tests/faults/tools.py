@@ -26,8 +26,9 @@ RECIPES = {
         "woof mxresnet50_twist --model mxresnet18 --width 8 --image_size 32 --epochs 3 "
         "--batch_size 8 --erasing_area 0.2"
     ),
-    "xse_resnext": (
-        "woof xse_resnext18 --width 16 --image_size 32 --epochs 3 --batch_size 8 --mixup 0.2"
+    "xse_resnet": (
+        "woof xse_resnext18 --model xse_resnet18 --width 4 --image_size 32 --epochs 3 "
+        "--batch_size 8 --mixup 0.2"
     ),
 }
 ARTIFACTS = {
