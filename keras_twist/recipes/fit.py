@@ -194,7 +194,7 @@ def _finish(model, recipe, data, steps_per_epoch, folder, replicas):
     if replicas.is_chief:
         _save_model(model, folder)
         if replicas.strategy:  # To predict with on one device.
-            model = keras.saving.load_model(folder / "model.keras", compile=False)
+            model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
     last = rows[-1]
     images = recipe.epochs * steps_per_epoch * recipe.batch_size
     result = Result(

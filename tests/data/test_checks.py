@@ -9,7 +9,6 @@ import pytest
 
 from keras_twist import data
 from keras_twist.data.checks import check_finite, check_labels, check_scale
-from keras_twist.recipes.woof import MEAN, STD
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (40, 8, 8, 3), "uint8")
@@ -80,7 +79,7 @@ def test_a_wrong_scale_is_warned_of(images, operation):
     ("images", "operations"),
     [
         (IMAGES, (CIFAR,)),
-        (IMAGES, (data.normalize(MEAN, STD),)),
+        (IMAGES, (data.normalize(data.IMAGENET_MEAN, data.IMAGENET_STD),)),
         (IMAGES / 255, (data.normalize([0.49, 0.48, 0.45], [0.25, 0.24, 0.26]),)),
         (IMAGES, (data.normalize([0] * 3, [255] * 3),)),
         (IMAGES, (data.normalize([127.5] * 3, [127.5] * 3),)),

@@ -15,6 +15,8 @@ import numpy as np
 import pytest
 
 from keras_twist.data import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
     IMAGENETTE_CLASSES,
     IMAGEWOOF_CLASSES,
     DataError,
@@ -24,7 +26,6 @@ from keras_twist.data import (
     normalize,
 )
 from keras_twist.data.checks import check_scale
-from keras_twist.recipes.woof import MEAN, STD
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow decodes and writes the pictures")
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "imagewoof2-160.tgz"
@@ -227,7 +228,7 @@ def test_the_real_set(monkeypatch):
         seconds.append(time.monotonic() - started)
     assert min(seconds) < 3
     for split in (train, valid):  # No false alarm, which would be an error here.
-        check_scale(split.images, (normalize(MEAN, STD),))
+        check_scale(split.images, (normalize(IMAGENET_MEAN, IMAGENET_STD),))
     assert train.images.shape == (9025, 160, 160, 3) and valid.images.shape == (3929, 128, 128, 3)
     counts = [409, 408, 418, 224, 401, 407, 401, 422, 429, 410]
     assert np.bincount(valid.labels).tolist() == counts

@@ -140,7 +140,15 @@ def test_help_has_every_field_in_one_group_and_no_long_line(recipes, about, defa
     fields = {field.name for field in dataclasses.fields(recipes[default])}
     fields |= {field.name for field in dataclasses.fields(Options)}
     assert sorted(flag for names in flags.values() for flag in names) == sorted(fields)
-    assert flags["machine"] == ["precision", "xla", "feed", "deterministic", "gpu"]
+    assert flags["machine"] == [
+        "precision",
+        "xla",
+        "feed",
+        "deterministic",
+        "gpu",
+        "strategy",
+        "replicas",
+    ]
     words = " ".join(text.replace("│", " ").split())
     assert f"Images per step. (default: {recipes[default].batch_size})" in words
     assert all(f"{name}: {about[name][:20]}" in words for name in recipes)
