@@ -1,10 +1,11 @@
 """Run the fault suite, `tests/faults`, and keep what came of it.
 
     python tests/run_faults.py           # a moment or two of each fault
-    python tests/run_faults.py --long    # twenty kills of every kind of recipe, and more
+    python tests/run_faults.py --long    # ten kills of each of six recipes, and more
 
-The second one writes `benchmarks/results/faults.json`, and `docs/faults.md` from it. Other
-arguments go to pytest. It takes the environment that it runs in.
+The second one writes `benchmarks/results/faults.json`, and `docs/faults.md` from it; what only
+some of the tests tell anew, with `-k` say, replaces their rows. Other arguments go to pytest. It
+takes the environment that it runs in.
 """
 
 import datetime
@@ -17,8 +18,9 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "faults.json"
+FUZZ = RESULTS.with_name("fuzz.json")
 PAGE = ROOT / "docs" / "faults.md"
-LONG = "--events 8 --kills 20 --all_recipes".split()
+LONG = "--events 8 --kills 10 --all_recipes".split()
 INTRODUCTION = """# What a training survives
 
 Every row was tried by `python tests/run_faults.py --long`, on small runs: the process was killed,
@@ -37,12 +39,16 @@ def main(arguments):
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "rows.json"
         code = subprocess.run([*command, "--faults_json", path], cwd=ROOT).returncode
-        rows = json.loads(path.read_text())
+        new = json.loads(path.read_text())
+    machine = describe_machine()
+    finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    old = json.loads(RESULTS.read_text())["faults"] if RESULTS.exists() else []
+    rows = {row["fault"]: row for row in old}
+    rows |= {row["fault"]: row | {"commit": machine["commit"], "finished": finished} for row in new}
     results = {
-        "command": "python tests/run_faults.py " + " ".join(arguments),
-        "machine": describe_machine(),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "faults": rows,
+        "command": "python tests/run_faults.py --long",
+        "machine": machine,
+        "faults": [rows[fault] for fault in sorted(rows)],
     }
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
     write_page()
@@ -59,18 +65,19 @@ def describe_machine():
 
 
 def write_page():
-    """Make the page of the documentation from the results."""
-    results = json.loads(RESULTS.read_text())
+    """Make the page of the documentation from the results, and from those of the fuzz."""
+    results, fuzz = (json.loads(path.read_text()) for path in (RESULTS, FUZZ))
     lines = ["| fault | tried | survived | lost |", "| --- | --- | --- | --- |"]
     lines += [
-        f"| {row['fault']} | {row['tried']} | {row['survived']} | {row['lost']} |"
-        for row in results["faults"]
+        f"| {row['fault']} | {row['tried']:,} | {row['survived']:,} | {row['lost']} |"
+        for row in results["faults"] + fuzz["faults"]
     ]
     machine = results["machine"]
     PAGE.write_text(
         f"{INTRODUCTION}\n" + "\n".join(lines) + f"\n\nKeras {machine['keras']}, TensorFlow "
         f"{machine['tensorflow']}, Python {machine['python']}, {machine['cpu']}, "
-        f"{results['finished'][:10]}: `benchmarks/results/faults.json`.\n"
+        f"{max(row['finished'] for row in results['faults'])[:10]}: "
+        "`benchmarks/results/faults.json` and `fuzz.json`, the latter by `python -m tests.fuzz`.\n"
     )
 
 

@@ -61,19 +61,21 @@ class Checkpoint(keras.callbacks.Callback):
         divergence: The run's `StopOnDivergence`, which looks before anything is written.
         minutes: Time between checkpoints within an epoch.
         steps_per_epoch: Batches in a whole epoch.
+        trainer: What runs the training.
 
     Attributes:
         step: Batches trained on, in all processes together. Not the optimizer's count, which a
             skipped step of loss scaling does not advance.
     """
 
-    def __init__(self, folder, stopwatch, divergence, minutes, steps_per_epoch):
+    def __init__(self, folder, stopwatch, divergence, minutes, steps_per_epoch, trainer):
         super().__init__()
         self.path = Path(folder) / FILE_NAME
         self.stopwatch = stopwatch
         self.divergence = divergence
         self.minutes = minutes
         self.steps_per_epoch = steps_per_epoch
+        self.trainer = trainer
         self.step = 0
         self.signum = None
         self._epoch_start = 0
@@ -113,18 +115,22 @@ class Checkpoint(keras.callbacks.Callback):
     def on_train_batch_begin(self, batch, logs=None):
         self.step = self._epoch_start + batch
         due = time.monotonic() - self._last > 60 * self.minutes
-        if self.signum is not None or due:
+        # One number for both, so that workers talk once: a signal in its upper bits.
+        wanted = self.trainer.agree(batch, 2 * (self.signum or 0) + due)
+        if wanted:
             self.divergence.look()
             self.write()
             self.stopwatch.resume()
-        if self.signum is not None:
-            raise Interrupted(self.signum, self.step, self.path.parent)
+        self._stop(wanted // 2)
 
     def on_epoch_end(self, epoch, logs=None):
         self.step = (epoch + 1) * self.steps_per_epoch
         self.write()
-        if self.signum is not None:
-            raise Interrupted(self.signum, self.step, self.path.parent)
+        self._stop(self.trainer.agree(0, self.signum or 0))
+
+    def _stop(self, signum):
+        if signum:
+            raise Interrupted(signum, self.step, self.path.parent)
 
     def write(self):
         """Write the checkpoint now."""
@@ -137,7 +143,7 @@ class Checkpoint(keras.callbacks.Callback):
             "seconds": seconds,
             "epoch_seconds": epoch_seconds if within_epoch else 0.0,
         }
-        state_file.save(self.path, self.model, progress)
+        state_file.save(self.path, self.model, progress, self.trainer)
         self._last = time.monotonic()
 
     def __enter__(self):

@@ -42,6 +42,8 @@ def main(recipes, about, default, arguments=None, flags=published_flags.COMMON, 
     """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+    # Each of its strategies tells there what it does; what goes wrong is an exception.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     warnings.showwarning = lambda message, *_: sys.stderr.write(f"warning: {message}\n")
     try:
         recipe, options = parse(recipes, about, default, arguments, flags, examples)
@@ -91,7 +93,7 @@ def _train(recipe, options):
         )
         found.append(result.to_dict())
         _write(options, _sentence(result))
-        if options.export:
+        if options.export and result.model is not None:
             used = read_recipe(result.folder)
             found[-1]["exported"] = _export(result.model, used, result.folder, options)
     if options.runs == 1:
@@ -165,7 +167,8 @@ def _dry_run(recipe, options):
 
 def _print_model(recipe, options):
     """Write the layers of a recipe's network, with shapes and parameters."""
-    _, _, model, _ = prepare(recipe, options.data_dir)
+    alone = dataclasses.replace(recipe, strategy="none", replicas=None)
+    _, _, model, _ = prepare(alone, options.data_dir)
     model.summary(print_fn=lambda text: _write(options, text), line_length=100)
     return 0
 

@@ -33,7 +33,7 @@ GROUPS = {
     "evaluation": "holdout trained predict export",
     "instead of training": "dry_run dump lr_find lr_find_start lr_find_end lr_find_steps",
     "files and runs": "data_dir runs_dir resume replay checkpoint_minutes log quiet json",
-    "machine": "precision xla feed deterministic gpu",
+    "machine": "precision xla feed deterministic gpu strategy replicas",
 }
 # More choices than this are listed in the text on a flag, and one that is not among them is told
 # the closest instead of all.

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.trainer import Trainer
 
 # Each look waits for the step under way, so they are rare.
 _SECONDS_BETWEEN_LOOKS = 5.0
@@ -35,10 +36,16 @@ class FiniteBatches(keras.metrics.Metric):
 
     Nothing in a compiled step can stop the training, and to look at each step's loss from outside
     would make every step wait. The count tells afterwards which step it was.
+
+    Args:
+        replicas: Copies of the model that count, each its own share of every batch. What is not
+            finite in one is in all of them a batch later, so that the mean of their counts, rounded
+            down, is the lowest. Defaults to 1.
     """
 
-    def __init__(self, name="finite_batches", dtype=None):
+    def __init__(self, replicas=1, name="finite_batches", dtype=None):
         super().__init__(name=name, dtype=dtype)
+        self.replicas = replicas
         # Replicas add up their variables, hence 0 and not 1 for a good beginning.
         self.broken = self.add_variable((), "zeros", name="broken")
         self.batches = self.add_variable((), "zeros", name="batches")
@@ -49,7 +56,7 @@ class FiniteBatches(keras.metrics.Metric):
         self.batches.assign_add(1 - self.broken)
 
     def result(self):
-        return ops.where(self.broken > 0, self.batches, -1.0)
+        return ops.where(self.broken > 0, ops.floor(self.batches / self.replicas), -1.0)
 
 
 class StopOnDivergence(keras.callbacks.Callback):
@@ -61,19 +68,26 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     Args:
         steps_per_epoch: Batches in a whole epoch. A resumed epoch's count goes on from before.
+        trainer: What runs the training. Defaults to Keras's `fit`.
     """
 
-    def __init__(self, steps_per_epoch):
+    def __init__(self, steps_per_epoch, trainer=None):
         super().__init__()
         self.steps_per_epoch = steps_per_epoch
+        self.trainer = trainer
         self._epoch_start = None
         self._last = time.monotonic()
+
+    def set_model(self, model):
+        super().set_model(model)
+        self.trainer = self.trainer or Trainer(model)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch_start = epoch * self.steps_per_epoch
 
     def on_train_batch_begin(self, batch, logs=None):
-        if batch and time.monotonic() - self._last > _SECONDS_BETWEEN_LOOKS:
+        due = time.monotonic() - self._last > _SECONDS_BETWEEN_LOOKS
+        if batch and self.trainer.agree(batch, due):
             self.look()
             self._last = time.monotonic()
 
@@ -83,7 +97,7 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     def look(self):
         """Raise if a batch of this epoch was not finite."""
-        self._judge(self.model.get_metrics_result()["finite_batches"])
+        self._judge(self.trainer.results()["finite_batches"])
 
     def _judge(self, count):
         count = int(count)

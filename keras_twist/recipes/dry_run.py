@@ -10,6 +10,7 @@ from keras_twist.callbacks.reporting import format_seconds
 from keras_twist.recipes import task
 from keras_twist.recipes.memory import out_of_memory
 from keras_twist.recipes.preparation import prepare
+from keras_twist.recipes.strategies import check_alone
 
 # Enough to measure by on a fast machine; on a slow one, the step that these seconds end in.
 STEPS, SECONDS = 20, 10.0
@@ -52,6 +53,7 @@ def dry_run(recipe, data_dir=None, runs=1):
         dry_run(CIFAR_RECIPES["davidnet"])["total_seconds"]
         ```
     """
+    check_alone(recipe, "a dry run")
     recipe, data, model, steps_per_epoch = prepare(recipe, data_dir)
     feed = task.training_feed(recipe, data)
     batches, clock = feed.dataset(0), _Clock()

@@ -9,12 +9,21 @@ import keras
 from keras_twist import callbacks
 from keras_twist.callbacks.reporting import read_json_lines
 from keras_twist.files import partial_path, remove_partials
-from keras_twist.recipes import checkpoint, epoch_logs, run_folder, run_record, runtime, task
+from keras_twist.recipes import (
+    checkpoint,
+    epoch_logs,
+    run_folder,
+    run_record,
+    runtime,
+    strategies,
+    task,
+)
 from keras_twist.recipes.divergence import StopOnDivergence
 from keras_twist.recipes.memory import out_of_memory
 from keras_twist.recipes.pictures import save_pictures
 from keras_twist.recipes.preparation import prepare, warm_up
 from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.trainer import trainer_of
 from keras_twist.recipes.training_accuracy import WithoutTrainingAccuracy
 
 # What the result takes from the last epoch's line in `metrics.jsonl`.
@@ -35,7 +44,7 @@ class Result:
         seconds: Training time, without compilation and validation.
         images_per_second: Training images over that time.
         folder: Path of the run folder.
-        model: The trained `keras.Model`.
+        model: The trained `keras.Model`; None in a worker of a cluster that is not its chief.
 
     Example:
         >>> result = Result(
@@ -116,60 +125,76 @@ def fit(
     if resume is not None:
         recipe = run_folder.read_recipe(resume)
         run_record.read_rows(Path(resume) / run_folder.METRICS, needed=_REPORTED)
-    with contextlib.ExitStack() as claimed:
-        if resume is not None:
+    replicas = strategies.of(recipe)
+    with replicas.guard(), contextlib.ExitStack() as claimed:
+        if resume is not None and replicas.is_chief:
             claimed.enter_context(run_folder.claim(resume))
+            remove_partials(resume)
         recipe, data, model, steps_per_epoch = prepare(recipe, data_dir)
+        replicas.check_same(recipe=recipe, images=[len(y) for _, y in (data.train, data.valid)])
+        trainer = trainer_of(model, replicas)
         feed = task.training_feed(recipe, data)
         with out_of_memory(recipe), feed.attach(model):  # What is compiled now is used to the end.
-            warm_up(model, feed.dataset(0))
-            if resume is None:
-                folder = run_folder.create(runs, recipe.name)
-                claimed.enter_context(run_folder.claim(folder))
-                run_folder.write_recipe(folder, recipe)
-            else:
-                folder = Path(resume)
-                remove_partials(folder)
-            if not (folder / run_folder.ENVIRONMENT).exists():  # Or the run ended before it was.
+            warm_up(model, feed.dataset(0), trainer)
+            folder = Path(resume or _make_folder(recipe, replicas, runs, claimed))
+            replicas.use_folder(folder)
+            # Or the run ended before it was.
+            if replicas.is_chief and not (folder / run_folder.ENVIRONMENT).exists():
                 environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
                 run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
             stopwatch = callbacks.Stopwatch(recipe.batch_size)
-            divergence = StopOnDivergence(steps_per_epoch)
+            divergence = StopOnDivergence(steps_per_epoch, trainer)
             keeper = checkpoint.Checkpoint(
-                folder, stopwatch, divergence, checkpoint_minutes, steps_per_epoch
+                folder, stopwatch, divergence, checkpoint_minutes, steps_per_epoch, trainer
             )
             keeper.restore(model)
+            replicas.check_same(checkpoint=keeper.step)
             metrics_path = folder / run_folder.METRICS
             rows = read_json_lines(metrics_path)[: keeper.step // steps_per_epoch]
-            bars = _progress_bar(progress, keeper.step % steps_per_epoch)
-            logs = epoch_logs.epoch_logs(folder, log, model, rows)
+            # One process writes and shows what all have in common.
+            bars = _progress_bar(progress and trainer.is_chief, keeper.step % steps_per_epoch)
+            logs = epoch_logs.epoch_logs(folder, log, model, rows) if trainer.is_chief else []
             best = max((row["val_accuracy"] or 0.0 for row in rows), default=None)
             used = [
                 stopwatch,
                 divergence,
                 *([WithoutTrainingAccuracy()] if recipe.mixup else []),
                 *bars,
-                *([callbacks.EpochTable(best=best)] if table else []),
-                callbacks.JSONLinesLogger(metrics_path),
+                *([callbacks.EpochTable(best=best)] if table and trainer.is_chief else []),
+                *([callbacks.JSONLinesLogger(metrics_path)] if trainer.is_chief else []),
                 *logs,
                 keeper,
             ]
             with keeper:
                 try:
-                    _train(model, recipe, feed, data, keeper.step, steps_per_epoch, used)
+                    _train(trainer, recipe, feed, data, keeper.step, steps_per_epoch, used)
                 except checkpoint.Interrupted:
-                    _save_model(model, folder)
+                    if trainer.is_chief:
+                        _save_model(model, folder)
                     raise
                 finally:
                     for shown in (*bars, *logs):
                         shown.close()
-        return _finish(model, recipe, data, steps_per_epoch, folder)
+        return _finish(model, recipe, data, steps_per_epoch, folder, replicas)
 
 
-def _finish(model, recipe, data, steps_per_epoch, folder):
+def _make_folder(recipe, replicas, runs, claimed):
+    """A new run folder, made and claimed by the chief; its path."""
+    folder = None
+    if replicas.is_chief:
+        folder = run_folder.create(runs, recipe.name)
+        claimed.enter_context(run_folder.claim(folder))
+        run_folder.write_recipe(folder, recipe)
+    return Path(runs) / replicas.share_name(folder and folder.name)
+
+
+def _finish(model, recipe, data, steps_per_epoch, folder, replicas):
     """Write what a run leaves behind, and return its result."""
     rows = read_json_lines(folder / run_folder.METRICS)
-    _save_model(model, folder)
+    if replicas.is_chief:
+        _save_model(model, folder)
+        if replicas.strategy:  # To predict with on one device.
+            model = keras.saving.load_model(folder / "model.keras", compile=False)
     last = rows[-1]
     images = recipe.epochs * steps_per_epoch * recipe.batch_size
     result = Result(
@@ -182,14 +207,15 @@ def _finish(model, recipe, data, steps_per_epoch, folder):
         seconds=last["total_seconds"],
         images_per_second=images / last["total_seconds"],
         folder=folder,
-        model=model,
+        model=model if replicas.is_chief else None,
     )
-    run_folder.write_json(folder / run_folder.RESULT, result.to_dict())
-    save_pictures(model, data, rows, folder, recipe, steps_per_epoch)
+    if replicas.is_chief:
+        run_folder.write_json(folder / run_folder.RESULT, result.to_dict())
+        save_pictures(model, data, rows, folder, recipe, steps_per_epoch)
     return result
 
 
-def _train(model, recipe, feed, data, step, steps_per_epoch, used):
+def _train(trainer, recipe, feed, data, step, steps_per_epoch, used):
     """Epochs from the given step to the end; the first may be the rest of one."""
     validation = task.validation_batches(recipe, data)
     begun, done = divmod(step, steps_per_epoch)
@@ -198,15 +224,13 @@ def _train(model, recipe, feed, data, step, steps_per_epoch, used):
         parts = [(begun, begun + 1, steps_per_epoch - done), (begun + 1, *parts[0][1:])]
     for first, last, steps in parts:
         if first < last:
-            model.fit(
+            trainer.fit(
                 feed.dataset(step),
+                steps,
                 initial_epoch=first,
                 epochs=last,
-                steps_per_epoch=steps,
                 validation_data=validation,
                 callbacks=used,
-                shuffle=False,
-                verbose=0,
             )
             step += steps
 

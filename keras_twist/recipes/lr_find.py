@@ -8,6 +8,7 @@ from keras_twist.callbacks import lr_find
 from keras_twist.recipes import run_folder, runtime, task
 from keras_twist.recipes.preparation import prepare
 from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.strategies import check_alone
 
 logger = logging.getLogger("keras_twist.recipes")
 
@@ -39,6 +40,7 @@ def range_test(recipe, *, data_dir=None, runs="runs", **options):
         curve.suggest("valley")
         ```
     """
+    check_alone(recipe, "a range test")
     recipe, data, model, _ = prepare(recipe, data_dir)
     folder = run_folder.create(runs, f"{recipe.name}-lr_find")
     try:

@@ -8,7 +8,7 @@ from keras_twist.recipes import runtime
 from keras_twist.recipes.recipe import RecipeError
 
 
-def check_memory(model, batch_size):
+def check_memory(model, batch_size, workers=1):
     """Refuse a batch that cannot be trained on in this machine's memory.
 
     Where memory runs out on a CPU, the system kills the process, which then can say nothing. What
@@ -18,6 +18,7 @@ def check_memory(model, batch_size):
     Args:
         model: Built `keras.Model`.
         batch_size: Images per step.
+        workers: Machines that share them. Defaults to 1.
 
     Raises:
         RecipeError: if that is more than the memory there is.
@@ -25,7 +26,7 @@ def check_memory(model, batch_size):
     available = available_memory()
     if available is None or runtime.gpu_capabilities():
         return
-    needed = batch_size * bytes_per_image(model) / 2
+    needed = batch_size * bytes_per_image(model) / 2 / workers
     if needed > available:
         fitting = 2 ** math.floor(math.log2(max(available / needed * batch_size, 1)))
         raise RecipeError(

@@ -5,9 +5,10 @@ import dataclasses
 import keras
 
 from keras_twist.callbacks.model_state import state_variables
-from keras_twist.recipes import runtime, task
+from keras_twist.recipes import runtime, strategies, task
 from keras_twist.recipes.memory import check_memory
 from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.trainer import Trainer
 
 
 def prepare(recipe, data_dir=None):
@@ -24,9 +25,18 @@ def prepare(recipe, data_dir=None):
     Raises:
         RecipeError: if the recipe does not fit the data or the network.
     """
+    replicas = strategies.of(recipe)
     policy = runtime.resolve_precision(recipe.precision)
-    jit_compile = runtime.resolve_xla("off" if recipe.deterministic else recipe.xla)
-    recipe = dataclasses.replace(recipe, precision=policy, xla="on" if jit_compile else "off")
+    if replicas.strategy and policy == "mixed_float16":
+        policy = "float32"
+    without_xla = recipe.deterministic or replicas.strategy
+    jit_compile = runtime.resolve_xla("off" if without_xla else recipe.xla)
+    recipe = dataclasses.replace(
+        recipe,
+        precision=policy,
+        xla="on" if jit_compile else "off",
+        replicas=replicas.count if replicas.strategy else None,
+    )
     if recipe.feed == "resident" and recipe.mixup and jit_compile:
         raise RecipeError(
             "Field `feed`: mixup cannot be drawn in a step that XLA compiles; take feed='tf.data' "
@@ -42,23 +52,28 @@ def prepare(recipe, data_dir=None):
             f"Received: batch_size={recipe.batch_size}"
         )
     keras.utils.set_random_seed(recipe.seed)
-    with runtime.precision_policy(policy):
+    with replicas.scope(), runtime.precision_policy(policy):
         model = task.of(recipe).build_model(recipe, data)
         task.compile_model(model, recipe, recipe.epochs * steps_per_epoch, jit_compile)
-    check_memory(model, recipe.batch_size)
+    check_memory(model, recipe.batch_size, replicas.workers)
     return recipe, data, model, steps_per_epoch
 
 
-def warm_up(model, batches):
+def warm_up(model, batches, trainer=None):
     """Trace and compile the training step, off the clock, and leave no trace in any variable.
 
     Args:
         model: Compiled `keras.Model`.
         batches: Dataset, of which one batch is taken.
+        trainer: The model's `Trainer`. Defaults to one on one device.
     """
-    model.optimizer.build(model.trainable_variables)
-    before = {id(v): keras.ops.convert_to_numpy(v).copy() for v in state_variables(model)}
-    model.fit(batches, epochs=1, steps_per_epoch=1, shuffle=False, verbose=0)
+    if trainer is None:
+        trainer = Trainer(model)
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    variables = state_variables(model)
+    before = {id(v): value for v, value in zip(variables, trainer.read_state(), strict=True)}
+    trainer.fit(batches, steps_per_epoch=1)
     for variable in state_variables(model):
         if id(variable) in before:
             variable.assign(before[id(variable)])

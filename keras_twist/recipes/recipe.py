@@ -9,6 +9,7 @@ Schedule = Literal["linear", "one_cycle", "cyclic", "flat_cosine"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 XLA = Literal["auto", "on", "off"]
 Feed = Literal["tf.data", "resident"]
+Strategy = Literal["none", "mirrored", "multi_worker"]
 
 
 _WORDS = {
@@ -64,6 +65,7 @@ class Recipe:
         "mixup": (0, math.inf),
         "holdout": (0, math.inf),
         "seed": (0, 2**31 - 1),
+        "replicas": (2, 4096),
     }
 
     name: str
@@ -137,7 +139,16 @@ class Recipe:
 
     deterministic: bool = False
     """The same weights to the last bit on repeat on a GPU as well, by operations that may be slower
-    and without XLA. On a CPU that is so anyway."""
+    and without XLA. On a CPU that is so without it as well."""
+
+    strategy: Strategy = "none"
+    """Devices that share each batch. none: one. mirrored: all GPUs of this machine. multi_worker:
+    those of the cluster in the environment variable TF_CONFIG, on each machine of which the same
+    command runs. Batch normalisation takes the statistics of each share."""
+
+    replicas: int | None = None
+    """Number of devices that share a batch; None for all there are. On a CPU, mirrored divides it
+    into so many."""
 
     def __post_init__(self):
         self._check_types()
@@ -168,6 +179,7 @@ class Recipe:
                 f"Field `anneal_start` must lie in [0, 1). Received: "
                 f"anneal_start={self.anneal_start}"
             )
+        self._check_strategy()
         if self.deterministic and self.xla == "on":
             raise RecipeError("Field `deterministic` rules out XLA. Received: xla='on'")
         if self.schedule in ("one_cycle", "flat_cosine") and not self.learning_rate > 0:
@@ -191,6 +203,29 @@ class Recipe:
                 "'one_cycle', the end not above the start. Received: "
                 f"start_factor={self.start_factor}, end_factor={self.end_factor}"
             )
+
+    def _check_strategy(self):
+        """Raise unless all that the recipe asks for can be done on several devices."""
+        if self.strategy == "none":
+            if self.replicas is not None:
+                raise RecipeError(
+                    "Field `replicas` needs strategy='mirrored' or 'multi_worker'. "
+                    f"Received: replicas={self.replicas}"
+                )
+            return
+        refused = {
+            # XLA cannot compile a step that works on the variables of several devices.
+            "xla": ("on", "XLA compiles for one device; take 'off'"),
+            "feed": ("resident", "a step makes the whole batch; take 'tf.data'"),
+            # Keras asks the first copy alone whether a gradient overflowed.
+            "precision": ("mixed_float16", "its loss scale is kept for one device"),
+        }
+        for field, (value, reason) in refused.items():
+            if getattr(self, field) == value:
+                raise RecipeError(
+                    f"Field `{field}` must not be {value!r} with strategy={self.strategy!r}: "
+                    f"{reason}. Received: {field}={value!r}"
+                )
 
     def _check_types(self):
         """Raise unless every field is of its type, as one from a file need not be."""

@@ -13,6 +13,7 @@ from keras_twist.data.npz import read_npz
 from keras_twist.files import partial_file
 from keras_twist.recipes.divergence import Diverged, are_finite
 from keras_twist.recipes.recipe import RecipeError
+from keras_twist.recipes.trainer import Trainer
 
 # For the header, and for a model that is a little larger, which gets a better message.
 _SPARE_BYTES = 2**26
@@ -29,20 +30,25 @@ def write_state(model, values):
         variable.assign(value)
 
 
-def save(path, model, progress):
+def save(path, model, progress, trainer=None):
     """Write a checkpoint: whole or not there, whenever the process dies.
 
     Args:
         path: Path of the file.
         model: Compiled model whose optimizer is built.
         progress: JSON object with `step` and `steps_per_epoch`, which `load` gives back.
+        trainer: The model's `Trainer`, of which all workers call this and the chief writes.
+            Defaults to one on one device.
 
     Raises:
         Diverged: if a number is not finite; the file is what it was.
     """
-    values = read_state(model)
+    trainer = trainer or Trainer(model)
+    values = trainer.read_state()
     if not are_finite(values):
         raise Diverged(progress["step"], progress["steps_per_epoch"], "weights are")
+    if not trainer.is_chief:
+        return
     header = json.dumps({"variables": _names(model), "progress": progress})
     arrays = {f"v{number}": value for number, value in enumerate(values)}
     with partial_file(path) as file:

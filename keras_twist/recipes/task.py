@@ -77,7 +77,7 @@ def compile_model(model, recipe, steps, jit_compile):
         metrics=[
             keras.metrics.CategoricalAccuracy(name="accuracy"),
             keras.metrics.TopKCategoricalAccuracy(5, name="top_k_accuracy"),
-            FiniteBatches(),
+            FiniteBatches(recipe.replicas or 1),
         ],
         jit_compile=jit_compile,
     )

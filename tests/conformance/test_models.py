@@ -1,5 +1,7 @@
 """What every model promises: its size, its files, its precision, other tasks, one step."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -10,7 +12,9 @@ from .table import MODELS
 from .tools import compiled_only, dtype_of, each, fill, images, through_json, xla
 
 
+@functools.cache
 def filled(row):
+    """A model that no test changes."""
     model = row.make(10, row.shape)
     fill(model.weights)
     return model

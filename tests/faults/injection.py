@@ -105,6 +105,14 @@ def _later(seconds, act):
     thread.start()
 
 
+def _leave_out_batch_normalization():
+    """Have it do nothing: its statistics are all that a division of batches changes."""
+    from keras_twist.layers import BatchNormAct
+
+    keras.layers.BatchNormalization.call = lambda self, inputs, training=None, mask=None: inputs
+    BatchNormAct._fuses = lambda self, *_: False
+
+
 def _fill_disk():
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "runs")
 
@@ -128,6 +136,9 @@ def inject(fault):
         return AtFileEvent(fault["number"], {"kill": kill, "full": _fill_disk}[fault["act"]])
     if kind == "clock":
         return ClockThatJumps(fault["seed"])
+    if kind == "no batch normalisation":
+        _leave_out_batch_normalization()
+        return Nothing()
     if kind == "memory":
         # A real lack of it would have the system kill the process, or another one.
         memory.available_memory = lambda: fault["bytes"]

@@ -2,8 +2,9 @@
 
 Reads a JSON request per line and answers each with a line:
 
-- `{"script", "arguments", "folder", "fault"}` starts a script in a folder, its output in the files
-  `out` and `err` there, something being done to it (`faults.injection`), and answers its `pid`;
+- `{"script", "arguments", "folder", "fault", "environment"}` starts a script in a folder, its
+  output in the files `out` and `err` there, something being done to it (`faults.injection`), and
+  answers its `pid`;
 - `{"wait": pid}` answers its exit code, negative after a signal.
 """
 
@@ -40,6 +41,7 @@ def run(main, request):
     from injection import inject
 
     os.chdir(request["folder"])
+    os.environ |= request["environment"]
     for number, name in ((1, "out"), (2, "err")):
         file = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(file, number)

@@ -26,8 +26,9 @@ RECIPES = {
         "woof mxresnet50_twist --model mxresnet18 --width 8 --image_size 32 --epochs 3 "
         "--batch_size 8 --erasing_area 0.2"
     ),
-    "xse_resnext": (
-        "woof xse_resnext18 --width 16 --image_size 32 --epochs 3 --batch_size 8 --mixup 0.2"
+    "xse_resnet": (
+        "woof xse_resnext18 --model xse_resnet18 --width 4 --image_size 32 --epochs 3 "
+        "--batch_size 8 --mixup 0.2"
     ),
 }
 ARTIFACTS = {
@@ -79,6 +80,7 @@ class Run:
         self.script, *self.recipe = RECIPES[recipe].split()
         self.arguments = ["--precision", "float32", *map(str, arguments)]
         self.data = ["--data_dir", str(data[self.script])]
+        self.environment = {}
 
     def start(self, *arguments, fault=None, resume=None, replay=None):
         """Start, go on with or do over a run, and return its process."""
@@ -90,6 +92,7 @@ class Run:
             arguments=[*given, *self.data, *map(str, arguments)],
             folder=str(self.folder),
             fault=fault,
+            environment=self.environment,
         )
         return Process(self, pid)
 

@@ -27,8 +27,10 @@ from . import runner
 
 ROOT = Path(__file__).resolve().parents[2]
 RESULTS = ROOT / "benchmarks" / "results" / "fuzz.json"
-# A process that reports nothing for so long stands still, in code that no signal interrupts.
+# A process that reports nothing for so long stands still, in code that no signal interrupts: it
+# waits, or computes. Time in which the machine gives it no turn does not count.
 SILENCE_SECONDS = 300
+_POLL_SECONDS = 0.2
 
 
 def arguments():
@@ -68,13 +70,15 @@ def supervise(name, options):
         environment = os.environ | {"KERAS_HOME": str(Path(folder) / "home"), "TMPDIR": folder}
         process = subprocess.Popen(command, cwd=ROOT, env=environment)
         try:
-            last, since = None, time.monotonic()
+            last, silent, computed = None, 0.0, 0.0
             while process.poll() is None:
-                time.sleep(0.2)
+                time.sleep(_POLL_SECONDS)
+                waits, seconds = _state(process.pid)
                 now = path.stat().st_mtime_ns if path.exists() else None
                 if now != last:
-                    last, since = now, time.monotonic()
-                if time.monotonic() - since > SILENCE_SECONDS:
+                    last, silent, computed = now, 0.0, seconds
+                silent += waits * _POLL_SECONDS
+                if max(silent, seconds - computed) > SILENCE_SECONDS:
                     break
         finally:
             ended = process.poll()
@@ -89,6 +93,18 @@ def supervise(name, options):
         return found
 
 
+def _state(pid):
+    """Whether a process waits for something, and its seconds on the processor so far.
+
+    One that gets no turn, or was stopped by somebody (`kill -STOP`), does not wait.
+    """
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()
+    except OSError:  # It has just ended.
+        return False, 0.0
+    return fields[0] not in "RT", (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def main(options):
     if options.worker:
         return work(options)
@@ -99,9 +115,10 @@ def main(options):
     path = options.output or RESULTS
     kept = json.loads(path.read_text())["readers"] if options.only and path.exists() else {}
     names = options.only or list(faults)
+    commit = git_commit()  # Before the results are written, which would be a change.
 
     def one(name):
-        found = {**supervise(name, options), "seed": options.seed, "commit": git_commit()}
+        found = {**supervise(name, options), "seed": options.seed, "commit": commit}
         sys.stdout.write(f"{name}: {json.dumps(found)[:3000]}\n")
         sys.stdout.flush()
         return found

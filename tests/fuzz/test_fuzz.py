@@ -1,11 +1,17 @@
 """The first cases of the fuzz of every reader; `python -m tests.fuzz` runs 100,000 of each."""
 
+import os
+import subprocess
+import sys
+import time
+
 import keras
 import pytest
 
 from keras_twist.data import DataError
 
 from . import runner
+from .__main__ import _state
 from .readers import Reader, make_readers
 from .runner import run_cases
 
@@ -62,3 +68,14 @@ def test_what_the_fuzz_would_find(read, message, monkeypatch):
     monkeypatch.setattr(runner, "CASE_SECONDS", 0.05)
     found = run_cases(Reader([b"seed"], read), "any", 0, range(2))
     assert [message in one["error"] for one in found["undocumented"]] == [True, True]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc")
+def test_who_waits_is_told_from_who_gets_no_turn():
+    waits, seconds = _state(os.getpid())
+    assert not waits and seconds > 0
+    with subprocess.Popen(["sleep", "60"]) as process:
+        waited = [time.sleep(0.1) or _state(process.pid)[0] for _ in range(5)]
+        process.kill()
+    assert waited[-1]
+    assert _state(process.pid) == (False, 0.0)

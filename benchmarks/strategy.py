@@ -1,0 +1,122 @@
+"""Images per second of one device, of two that share each batch, and of two processes.
+
+    python benchmarks/strategy.py        # some minutes on two cores
+
+The recipe `quick`, narrower, on random pixels. All three have the same cores: what two devices
+bring on a machine with twice as many is not measured here, only what sharing a batch costs. Every
+round runs the three in turn, each in new processes; a case is the median over rounds. Writes
+`benchmarks/results/strategy.json`.
+"""
+
+import dataclasses
+import json
+import os
+import socket
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+RESULT = Path(__file__).parent / "results" / "strategy.json"
+CASES = ("none", "mirrored", "multi_worker")
+ROUNDS = 3
+STEPS = 30
+WIDTH, BATCH = 16, 256
+
+
+def measure(case):
+    """In a process of its own: print images per second and the loss after the measured steps."""
+    import keras
+    import numpy as np
+    import tensorflow as tf
+
+    from keras_twist.recipes import CIFAR_RECIPES, cifar, strategies, task
+    from keras_twist.recipes.trainer import trainer_of
+
+    tf.get_logger().setLevel("ERROR")
+    recipe = dataclasses.replace(
+        CIFAR_RECIPES["quick"],
+        width=WIDTH,
+        batch_size=BATCH,
+        precision="float32",
+        strategy=case,
+        replicas=None if case == "none" else 2,
+    )
+    replicas = strategies.of(recipe)
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 10, 10_000)
+    pixels = rng.integers(0, 100, (len(labels), 32, 32, 3))
+    pixels[np.arange(len(labels)), :, :, labels % 3] += 15 * labels[:, None, None]
+    data = task.Data((pixels.astype("uint8"), labels), (pixels[:1], labels[:1]), "test")
+    keras.utils.set_random_seed(0)
+    with replicas.scope():
+        model = cifar.build_model(recipe, data)
+        task.compile_model(model, recipe, 2 * STEPS, jit_compile=False)
+    trainer = trainer_of(model, replicas)
+    trainer.fit(task.training_batches(recipe, data), STEPS)  # compiles
+    start = time.perf_counter()
+    trainer.fit(task.training_batches(recipe, data, STEPS), STEPS)
+    seconds = time.perf_counter() - start
+    loss = float(trainer.results()["loss"])
+    if replicas.is_chief:
+        print(json.dumps({"images_per_second": BATCH * STEPS / seconds, "loss": loss}))
+
+
+def run(case):
+    """What a case measures, in as many processes as it has."""
+    count = 2 if case == "multi_worker" else 1
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
+    for one in sockets:
+        one.close()
+    processes = []
+    for index in range(count):
+        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        environment = os.environ | ({"TF_CONFIG": json.dumps(task)} if count > 1 else {})
+        command = [sys.executable, __file__, case]
+        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
+    outputs = [process.communicate()[0] for process in processes]
+    assert not any(process.returncode for process in processes)
+    return json.loads(outputs[0])
+
+
+def main():
+    """Measure, print and write the result."""
+    import machine
+
+    rounds = []
+    for _ in range(ROUNDS):
+        rounds.append({case: run(case) for case in CASES})
+        print(json.dumps(rounds[-1]), flush=True)
+    speeds = {
+        case: statistics.median(one[case]["images_per_second"] for one in rounds) for case in CASES
+    }
+    ratios = {
+        case: statistics.median(
+            one[case]["images_per_second"] / one["none"]["images_per_second"] for one in rounds
+        )
+        for case in CASES[1:]
+    }
+    result = {
+        "what": __doc__.splitlines()[0],
+        "batch_size": BATCH,
+        "steps": STEPS,
+        "images_per_second": speeds,
+        "over_none": ratios,
+        "loss": {case: rounds[0][case]["loss"] for case in CASES},
+        "rounds": rounds,
+        "machine": machine.describe(),
+    }
+    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    print(json.dumps({"images_per_second": speeds, "over_none": ratios}))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) > 1:
+        measure(sys.argv[1])
+    else:
+        main()
