@@ -2,9 +2,12 @@
 
 import dataclasses
 
-# Of ImageNet, which both sets are from, by channel, in pixel units 0 to 255.
 IMAGENET_MEAN = (123.675, 116.28, 103.53)
+"""Mean of ImageNet, which both sets are from, by channel, red, green and blue, in pixel units 0 to
+255."""
+
 IMAGENET_STD = (58.395, 57.12, 57.375)
+"""Deviation of ImageNet's pixels, likewise."""
 
 IMAGEWOOF_CLASSES = {
     "n02086240": "Shih-Tzu",
