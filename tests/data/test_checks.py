@@ -90,7 +90,6 @@ def test_a_wrong_scale_is_warned_of(images, operation):
         (IMAGES / 255, (data.random_flip(),)),
         (IMAGES[..., :1] / 255, (CIFAR,)),
     ],
-    ids=str,
 )
 def test_a_right_scale_is_not(images, operations):
     assert scale_warnings(images, operations) == []
