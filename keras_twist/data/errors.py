@@ -21,6 +21,10 @@ class DataError(ValueError):
     """
 
 
+class MissingFile(DataError):
+    """A file of a data set is not there, or is gone since somebody looked."""
+
+
 def is_showable(name):
     """Whether a name, of a class for instance, fits into a line of text on any screen."""
     return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name)

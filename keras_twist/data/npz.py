@@ -8,7 +8,7 @@ import zipfile
 import numpy as np
 from numpy.lib import format as npy
 
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, MissingFile, shown
 from keras_twist.files import partial_file, remove_stale_partials
 
 _HEADER = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -74,7 +74,7 @@ def read_npz(path, check, checksums=False):
     ```
     """
     if not os.path.isfile(path):  # Not "exists": opening a named pipe would wait for ever.
-        raise DataError(f"{os.fspath(path)} is missing or no file.")
+        raise MissingFile(f"{os.fspath(path)} is missing or no file.")
     try:
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             arrays = {}
@@ -85,8 +85,9 @@ def read_npz(path, check, checksums=False):
                 arrays[name] = _read_member(file, archive, info, name, check, checksums)
             return arrays
     except OSError as error:
+        kind = MissingFile if isinstance(error, FileNotFoundError) else DataError
         reason = error.strerror or error
-        raise DataError(f"{os.fspath(path)} cannot be read: {reason}.") from error
+        raise kind(f"{os.fspath(path)} cannot be read: {reason}.") from error
     except Exception as error:  # zipfile and the header parser fail in many ways on damage.
         raise DataError(
             f"{os.fspath(path)} is truncated, damaged or of another kind: "
