@@ -1,6 +1,7 @@
 """Pure tensor functions in `keras.ops`: they hold no state and draw nothing."""
 
 from keras_twist.ops.activations import mish
+from keras_twist.ops.orthogonalize import orthogonalize
 from keras_twist.ops.twist import (
     antisymmetric_kernel,
     antisymmetrize,
@@ -16,6 +17,7 @@ __all__ = [
     "coordinate_grid",
     "disk_mask",
     "mish",
+    "orthogonalize",
     "rotate_kernel",
     "twist_conv",
 ]

@@ -50,7 +50,9 @@ class Lookahead(keras.optimizers.Optimizer):
         inner_optimizer: A `keras.optimizers.Optimizer`, not yet built. For mixed precision let
             `compile()` put its `LossScaleOptimizer` around this one.
         sync_period: Number of updates from one pull to the next, an integer >= 1. Defaults to `6`.
-        slow_step_size: How far the slow weights go, in (0, 1]. Defaults to `0.5`.
+        slow_step_size: How far the slow weights go, in (0, 1]; or a
+            `keras.optimizers.schedules.LearningRateSchedule` of it, of the updates before this
+            one. One that falls averages the weights of a training's end. Defaults to `0.5`.
         name: Name of the optimizer. Defaults to `None`.
 
     Raises:
@@ -77,9 +79,10 @@ class Lookahead(keras.optimizers.Optimizer):
         """Take over what surrounds an update from the wrapped optimizer."""
         _check_inner_optimizer(inner_optimizer)
         sync_period = check_integer("sync_period", sync_period, at_least=1)
-        slow_step_size = check_number(
-            "slow_step_size", slow_step_size, "in (0, 1]", lambda size: 0.0 < size <= 1.0
-        )
+        if not isinstance(slow_step_size, keras.optimizers.schedules.LearningRateSchedule):
+            slow_step_size = check_number(
+                "slow_step_size", slow_step_size, "in (0, 1]", lambda size: 0.0 < size <= 1.0
+            )
         super().__init__(
             # A callable, so that Keras makes no second learning rate variable.
             learning_rate=self._inner_learning_rate,
@@ -168,8 +171,12 @@ class Lookahead(keras.optimizers.Optimizer):
         self._change(self.iterations, lambda w, s: [w, w], variable, slow)
 
     def _pull(self, variable, slow):
+        size = self.slow_step_size
+        if callable(size):
+            size = ops.cast(size(self.iterations), variable.dtype)
+
         def pulled(w, s):
-            return [ops.add(s, ops.multiply(ops.subtract(w, s), self.slow_step_size)), s]
+            return [ops.add(s, ops.multiply(ops.subtract(w, s), size)), s]
 
         self._change(self.iterations + 1, pulled, variable, slow)
 
@@ -188,16 +195,17 @@ class Lookahead(keras.optimizers.Optimizer):
             "name": self.name,
             "inner_optimizer": inner,
             "sync_period": self.sync_period,
-            "slow_step_size": self.slow_step_size,
+            "slow_step_size": keras.saving.serialize_keras_object(self.slow_step_size),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Optimizer with the settings in `config`, the wrapped one included."""
         config = dict(config)
-        config["inner_optimizer"] = keras.saving.deserialize_keras_object(
-            config["inner_optimizer"], custom_objects=custom_objects
-        )
+        for part in ("inner_optimizer", "slow_step_size"):
+            config[part] = keras.saving.deserialize_keras_object(
+                config[part], custom_objects=custom_objects
+            )
         return cls(**config)
 
 

@@ -130,6 +130,8 @@ LAYERS = {
 # every second update, so that eight updates see four of them.
 OPTIMIZERS = {
     "SGD": partial(optimizers.SGD, momentum=0.9, nesterov=True, weight_decay=1e-3, coupled=True),
+    # Orthogonal steps of 3x3 kernels are much larger than others for the same rate.
+    "Muon": partial(optimizers.Muon, kernel_rate=0.02, weight_decay=1e-3),
     "RAdam": partial(optimizers.RAdam, beta_2=0.98, weight_decay=1e-3),
     "Ranger": partial(optimizers.Ranger, beta_1=0.9, beta_2=0.98, sync_period=2),
     "Lookahead": lambda learning_rate, **options: optimizers.Lookahead(
@@ -258,6 +260,7 @@ OPS = {
     "mish": Op(ops.mish, ((8, 8, 3),)),
     "antisymmetrize": Op(ops.antisymmetrize, (IN_OUT,)),
     "antisymmetric_kernel": Op(ops.antisymmetric_kernel, ((4, 3, 4),)),
+    "orthogonalize": Op(partial(ops.orthogonalize, steps=3), ((6, 4),)),
     "rotate_kernel": Op(partial(ops.rotate_kernel, quarter_turns=-1), (IN_OUT,)),
     "coordinate_grid": Op(partial(ops.coordinate_grid, 5, 6, "center"), ()),
     "disk_mask": Op(partial(ops.disk_mask, ramp=0.7), ((8, 8),)),

@@ -71,6 +71,26 @@ def test_exact_ratio(period, size, start):
     assert float(variable.numpy()[0]) == pytest.approx(start - size * 0.5 * period, abs=1e-4)
 
 
+@keras.saving.register_keras_serializable("tests")
+class Halving(keras.optimizers.schedules.LearningRateSchedule):
+    """1, 1/2, 1/4, ..."""
+
+    def __call__(self, step):
+        return 0.5 ** keras.ops.cast(step, "float32")
+
+    def get_config(self):
+        return {}
+
+
+def test_slow_step_size_may_be_a_schedule(step):
+    """Unit steps from 3; the second pull, after one update, goes half as far, the third a quarter:
+    2, (1 ->) 1.5, (0.5 ->) 1.25."""
+    optimizer = Lookahead(keras.optimizers.SGD(1.0), 1, Halving())
+    again = Lookahead.from_config(json.loads(json.dumps(optimizer.get_config())))
+    for one in (optimizer, again):
+        assert walk(step, one, 3) == [2.0, 1.5, 1.25]
+
+
 KERAS_OPTIMIZERS = [
     ("SGD", {"momentum": 0.9, "nesterov": True, "weight_decay": 0.1}),
     ("Adam", {"global_clipnorm": 0.5}),
