@@ -95,27 +95,44 @@ def _train(recipe, options):
         _write(options, _sentence(result))
         if options.export and result.model is not None:
             used = read_recipe(result.folder)
-            found[-1]["exported"] = _export(result.model, used, result.folder, options)
-    if options.runs == 1:
-        _write_json(options, found[0])
-    else:
-        accuracies = [one["accuracy"] for one in found]
-        mean, deviation = statistics.mean(accuracies), statistics.stdev(accuracies)
-        listed = ", ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
+            try:
+                found[-1]["exported"] = _export(result.model, used, result.folder, options)
+            except (RecipeError, OSError):
+                _write_json(options, _summary(found))  # The training is done all the same.
+                raise
+    if options.runs > 1:
+        accuracies = ", ".join(f"{100 * one['accuracy']:.2f}" for one in found)
+        summary = _summary(found)
         _write(
             options,
-            f"[{listed}] %, mean {100 * mean:.2f} %, standard deviation {100 * deviation:.2f}",
+            f"[{accuracies}] %, mean {100 * summary['mean']:.2f} %, standard deviation "
+            f"{100 * summary['standard_deviation']:.2f}",
         )
-        summary = {"accuracies": accuracies, "mean": mean, "standard_deviation": deviation}
-        _write_json(options, {"runs": found, **summary})
+    _write_json(options, _summary(found))
     return 0
+
+
+def _summary(found):
+    """What one run reached, or several and what they have in common."""
+    if len(found) == 1:
+        return found[0]
+    accuracies = [one["accuracy"] for one in found]
+    return {
+        "runs": found,
+        "accuracies": accuracies,
+        "mean": statistics.mean(accuracies),
+        "standard_deviation": statistics.stdev(accuracies),
+    }
 
 
 def _sentence(result):
     """What a run reached, in one line."""
+    mirrored = result.flip_averaged_accuracy
     return (
         f"{result.name}: {100 * result.accuracy:.2f} % {result.validated_on} accuracy "
-        f"(top 5: {100 * result.top_k_accuracy:.2f} %) after {result.epochs} epochs, "
+        + ("" if mirrored is None else f"({100 * mirrored:.2f} % averaged over mirror images) ")
+        + f"(top 5: {100 * result.top_k_accuracy:.2f} %) "
+        f"after {result.epochs} epoch{'s' * (result.epochs > 1)}, "
         f"{result.seconds:.1f} s of training without compilation and validation, "
         f"in {result.folder}"
     )

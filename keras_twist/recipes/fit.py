@@ -21,6 +21,7 @@ from keras_twist.recipes import (
 from keras_twist.recipes.divergence import StopOnDivergence
 from keras_twist.recipes.memory import out_of_memory
 from keras_twist.recipes.pictures import save_pictures
+from keras_twist.recipes.predictions import flip_averaged_accuracy
 from keras_twist.recipes.preparation import prepare, warm_up
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.trainer import trainer_of
@@ -45,6 +46,8 @@ class Result:
         images_per_second: Training images over that time.
         folder: Path of the run folder.
         model: The trained `keras.Model`; None in a worker of a cluster that is not its chief.
+        flip_averaged_accuracy: Likewise, of logits averaged over each image and its mirror image;
+            None unless the recipe asks for it.
 
     Example:
         >>> result = Result(
@@ -64,6 +67,7 @@ class Result:
     images_per_second: float
     folder: Path
     model: keras.Model = dataclasses.field(repr=False)
+    flip_averaged_accuracy: float | None = None
 
     def to_dict(self):
         """Everything but the model, as values of JSON."""
@@ -197,6 +201,7 @@ def _finish(model, recipe, data, steps_per_epoch, folder, replicas):
             model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
     last = rows[-1]
     images = recipe.epochs * steps_per_epoch * recipe.batch_size
+    mirrored = recipe.flip_averaged and replicas.is_chief
     result = Result(
         name=recipe.name,
         accuracy=last["val_accuracy"],
@@ -208,6 +213,7 @@ def _finish(model, recipe, data, steps_per_epoch, folder, replicas):
         images_per_second=images / last["total_seconds"],
         folder=folder,
         model=model if replicas.is_chief else None,
+        flip_averaged_accuracy=flip_averaged_accuracy(model, recipe, data) if mirrored else None,
     )
     if replicas.is_chief:
         run_folder.write_json(folder / run_folder.RESULT, result.to_dict())

@@ -71,6 +71,23 @@ def predict(model, recipe, data):
     return Predictions(labels, shares.astype("float32"), tuple(names), worst, images[worst])
 
 
+def flip_averaged_accuracy(model, recipe, data):
+    """Accuracy on the validation set of the mean logits of each image and its mirror image.
+
+    Args:
+        model: The trained `keras.Model`, which gives logits.
+        recipe: The `Recipe` of the run.
+        data: Its `Data`.
+
+    Returns:
+        Float in `[0, 1]`.
+    """
+    batches = task.validation_batches(recipe, data)
+    views = batches, batches.map(lambda images, labels: (images[:, :, ::-1], labels))
+    logits = sum(model.predict(view, verbose=0) for view in views)
+    return float(np.mean(logits.argmax(axis=1) == data.valid[1]))
+
+
 def save_predictions(predictions, folder):
     """Write `predictions.npz` into a run folder.
 

@@ -117,6 +117,10 @@ class Recipe:
     flip: bool = True
     """Mirror half of the images."""
 
+    flip_averaged: bool = False
+    """Report, besides, the accuracy at the end of logits that are averaged over each image and its
+    mirror image."""
+
     mixup: float = 0.0
     """Alpha of mixup; 0 for none. With it there is no accuracy on the training batches: a blended
     image has two right answers."""

@@ -20,8 +20,10 @@ PANELS = {
 
 def measures(result):
     """What a run reached, as people read it: dict from a name to a string."""
+    mirrored = result["flip_averaged_accuracy"]
     return {
         f"Accuracy, {result['validated_on']}": percent(result["accuracy"]),
+        **({} if mirrored is None else {"Averaged over mirror images": percent(mirrored)}),
         "Top five": percent(result["top_k_accuracy"]),
         "Loss": number(result["loss"]),
         "Epochs": number(result["epochs"]),

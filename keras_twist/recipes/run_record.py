@@ -15,6 +15,8 @@ _MAX_PICTURE_BYTES = 2**26
 # What a result holds, and of which kind; a measure is None after a training that diverged.
 _NUMBER = (int, float)
 _MEASURE = (int, float, type(None))
+# `flip_averaged_accuracy` came later, and is not there in older folders.
+_OPTIONAL = {"flip_averaged_accuracy": _MEASURE}
 _RESULT = {
     "name": str,
     "validated_on": str,
@@ -75,6 +77,9 @@ def read_run(folder):
     result = _read_object(folder, run_folder.RESULT, "has the run ended? --resume goes on with it.")
     for key, kind in _RESULT.items():
         if key not in result or not isinstance(result[key], kind):
+            raise _damaged(folder / run_folder.RESULT, f"no usable `{key}` in it")
+    for key, kind in _OPTIONAL.items():
+        if not isinstance(result.setdefault(key, None), kind):
             raise _damaged(folder / run_folder.RESULT, f"no usable `{key}` in it")
     path, epochs = folder / run_folder.METRICS, result["epochs"]
     rows = read_rows(path)

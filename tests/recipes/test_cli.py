@@ -12,6 +12,7 @@ import pytest
 
 from keras_twist.recipes import CIFAR_RECIPES, Result, checkpoint, cli, run_folder
 from keras_twist.recipes.cifar import ABOUT
+from keras_twist.recipes.recipe import RecipeError
 
 pytestmark = [
     pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="fit feeds by tf.data"),
@@ -58,9 +59,34 @@ def test_the_result_is_a_line_or_an_object(fits, capsys):
     assert json.loads(capsys.readouterr().out) == {
         "name": "quick", "accuracy": pytest.approx(0.92), "top_k_accuracy": 1.0, "loss": 0.5,
         "validated_on": "test", "epochs": 4, "seconds": 9.0, "images_per_second": 99.0,
-        "folder": str(Path("runs/q")),
+        "folder": str(Path("runs/q")), "flip_averaged_accuracy": None,
     }  # fmt: skip
     assert [call["table"] for call in fits] == [True, False, False]
+
+
+def test_mirror_images_have_a_figure_of_their_own(monkeypatch, capsys):
+    result = Result("fast", 0.9, 1.0, 0.5, "test", 1, 9.0, 99.0, Path("runs/q"), None, 0.912)
+    monkeypatch.setattr(cli, "fit", lambda *_, **__: result)
+    assert main() == 0
+    assert capsys.readouterr().out.startswith(
+        "fast: 90.00 % test accuracy (91.20 % averaged over mirror images) (top 5: 100.00 %) "
+        "after 1 epoch, "
+    )
+
+
+def test_what_cannot_be_exported_is_trained_all_the_same(monkeypatch, capsys):
+    result = Result("quick", 0.9, 1.0, 0.5, "test", 4, 9.0, 99.0, Path("runs/q"), object())
+
+    def fail(*_):
+        raise RecipeError("it cannot be exported.")
+
+    monkeypatch.setattr(cli, "fit", lambda *_, **__: result)
+    monkeypatch.setattr(cli, "read_recipe", lambda folder: None)
+    monkeypatch.setattr(cli, "_export", fail)
+    assert main("--json", "--export", "keras") == 2
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["accuracy"] == 0.9
+    assert captured.err == "error: it cannot be exported.\n"
 
 
 def test_several_runs_have_a_mean(fits, capsys):

@@ -8,7 +8,12 @@ import pytest
 
 from keras_twist.recipes import CIFAR_RECIPES, RecipeError, task
 from keras_twist.recipes.cifar import normalization
-from keras_twist.recipes.predictions import load_predictions, predict, save_predictions
+from keras_twist.recipes.predictions import (
+    flip_averaged_accuracy,
+    load_predictions,
+    predict,
+    save_predictions,
+)
 
 needs_tf = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data")
 
@@ -34,6 +39,24 @@ def test_predicts_as_the_network_does_on_normalised_images(model, tiny_images, t
     assert again.class_names == tuple("abcdefghij")
     for name in ("labels", "probabilities", "worst", "images"):
         np.testing.assert_array_equal(getattr(again, name), getattr(found, name))
+
+
+@needs_tf
+def test_mirror_images_are_averaged(tiny_images):
+    """The left half votes for class 0 and the right half for 1; with its mirror image, neither."""
+    images, labels = tiny_images[1]
+    halves = keras.layers.AveragePooling2D((32, 16))
+    model = keras.Sequential([keras.Input((32, 32, 3)), halves, keras.layers.Flatten()])
+    model.add(keras.layers.Dense(10, use_bias=False))
+    kernel = np.zeros((6, 10), "float32")
+    kernel[:3, 0] = kernel[3:, 1] = 1.0
+    model.layers[-1].kernel.assign(kernel)
+    data = task.Data(*tiny_images, "test")
+    found = flip_averaged_accuracy(model, CIFAR_RECIPES["quick"], data)
+    pixels = normalization()(images)
+    mean = keras.ops.convert_to_numpy(model(pixels) + model(pixels[:, :, ::-1]))
+    assert found == np.mean(mean.argmax(1) == labels)
+    np.testing.assert_allclose(mean[:, 0], mean[:, 1], atol=1e-4)
 
 
 @needs_tf
