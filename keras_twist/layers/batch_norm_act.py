@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from keras_twist.arguments import check_number
 from keras_twist.ops.activations import mish
 from keras_twist.ops.norm_fusion import batch_norm_act
 from keras_twist.ops.op_by_op import fusible
@@ -21,6 +22,9 @@ class BatchNormAct(keras.layers.BatchNormalization):
 
     Args:
         activation: name or function of the activation, or None for none. Defaults to `None`.
+        bias_rate: If given, there is a bias as `keras_twist.layers.Bias` has it, which learns so
+            many times as fast as other weights, in place of Keras's `beta`; `center` is ignored.
+            Defaults to `None`.
         **kwargs: what `keras.layers.BatchNormalization` takes, with the same defaults.
 
     Input shape:
@@ -30,7 +34,7 @@ class BatchNormAct(keras.layers.BatchNormalization):
         The shape of the input.
 
     Raises:
-        ValueError: if the activation is unknown.
+        ValueError: if the activation is unknown or `bias_rate` is not positive.
 
     Example:
         >>> layer = keras_twist.layers.BatchNormAct("relu")
@@ -44,15 +48,34 @@ class BatchNormAct(keras.layers.BatchNormalization):
         Differs from `keras.layers.BatchNormalization` in: nothing but rounding and speed.
     """
 
-    def __init__(self, activation=None, **kwargs):
+    def __init__(self, activation=None, bias_rate=None, **kwargs):
+        if bias_rate is not None:
+            check_number("bias_rate", bias_rate, "> 0", lambda number: number > 0)
+            kwargs["center"] = False
         super().__init__(**kwargs)
+        self.bias_rate = bias_rate
         # Ours keeps one tensor for the backward pass.
         self.activation = mish if activation == "mish" else keras.activations.get(activation)
+
+    def build(self, input_shape):
+        super().build(input_shape)
+        if self.bias_rate is not None:
+            shape = (input_shape[self.axis],)
+            self.bias = self.add_weight(shape, initializer="zeros", name="bias")
 
     def call(self, inputs, training=None, mask=None):
         if self._fuses(inputs, training, mask):
             return self._fused(inputs)
-        return self.activation(super().call(inputs, training=training, mask=mask))
+        outputs = super().call(inputs, training=training, mask=mask)
+        if self.bias_rate is not None:
+            shape = [1] * len(inputs.shape)
+            shape[self.axis] = -1
+            outputs = outputs + ops.cast(ops.reshape(self._shift(), shape), outputs.dtype)
+        return self.activation(outputs)
+
+    def _shift(self):
+        """What is added to each channel."""
+        return self.beta if self.bias_rate is None else self.bias_rate**0.5 * self.bias
 
     def _fuses(self, inputs, training, mask):
         # Batch renormalisation is newer than the oldest Keras that this package supports.
@@ -65,7 +88,8 @@ class BatchNormAct(keras.layers.BatchNormalization):
             ops.convert_to_tensor(v) for v in (self.moving_mean, self.moving_variance)
         )
         gamma = ops.convert_to_tensor(self.gamma) if self.scale else ops.ones_like(moving_mean)
-        beta = ops.convert_to_tensor(self.beta) if self.center else ops.zeros_like(moving_mean)
+        shifts = self.center or self.bias_rate is not None
+        beta = ops.convert_to_tensor(self._shift()) if shifts else ops.zeros_like(moving_mean)
         linear = self.activation is keras.activations.linear
         outputs, mean, variance = batch_norm_act(
             inputs, gamma, beta, moving_mean, self.epsilon, None if linear else self.activation
@@ -81,4 +105,5 @@ class BatchNormAct(keras.layers.BatchNormalization):
         return {
             **super().get_config(),
             "activation": keras.activations.serialize(self.activation),
+            "bias_rate": self.bias_rate,
         }

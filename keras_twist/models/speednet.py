@@ -6,6 +6,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
+from keras_twist.layers.batch_norm_act import BatchNormAct
 from keras_twist.layers.bias import Bias
 from keras_twist.models.blocks import float32_head, torch_uniform
 
@@ -68,7 +69,12 @@ def SpeedNet(
     num_classes=10,
     input_shape=(32, 32, 3),
     width=64,
+    multipliers=(1, 4, 4),
+    depth=2,
     activation="gelu",
+    whitening=True,
+    identity=True,
+    pool_first=True,
     bias_rate=64.0,
     logit_scale=1 / 9,
     batch_norm_momentum=0.6,
@@ -79,15 +85,25 @@ def SpeedNet(
     A frozen 2x2 convolution that decorrelates the colours of neighbouring pixels (see `whiten`,
     without which it does little), then three groups of two 3x3 convolutions with `width`,
     `4 * width` and `4 * width` filters, each group halving the image before its first batch
-    normalisation. Kernels start as identities, batch normalisation has no scale, and its bias is
-    a `Bias` layer of a faster rate.
+    normalisation. Kernels start as identities, batch normalisation has no scale, and its bias has a
+    faster rate.
 
     Args:
         num_classes: Length of the result. Defaults to 10.
         input_shape: `(height, width, channels)`, height and width at least 25. Defaults to
             `(32, 32, 3)`.
         width: Filters of the first group. Defaults to 64.
+        multipliers: Filters of each group over `width`, which rounds down. airbench95 has
+            `(1, 3, 3)` and airbench96 `(1, 4, 4)`, both of width 128. Defaults to `(1, 4, 4)`.
+        depth: Convolutions of a group, 2 or 3; with 3, the last two are added to what they were
+            given, as in airbench96. Defaults to 2.
         activation: Name or function. Defaults to `"gelu"`.
+        whitening: Whether the first convolution is frozen, for `whiten`, or trained like any other.
+            Defaults to True.
+        identity: Whether 3x3 convolutions start by copying their input (`PartialIdentity`), or
+            as PyTorch draws them. Defaults to True.
+        pool_first: Whether a group halves the image before its first batch normalisation, which
+            then costs a quarter, or after its first activation. Defaults to True.
         bias_rate: Learning rate of the biases over that of the kernels. Defaults to 64.0.
         logit_scale: Factor on the logits. Defaults to 1 / 9.
         batch_norm_momentum: In Keras's sense; low, for a run of few steps. Defaults to 0.6.
@@ -98,7 +114,7 @@ def SpeedNet(
         `(batch, num_classes)`.
 
     Raises:
-        ValueError: if the images are smaller than 25 pixels.
+        ValueError: if the images are smaller than 25 pixels or `depth` is neither 2 nor 3.
 
     Example:
         >>> SpeedNet(width=16).output_shape
@@ -113,33 +129,48 @@ def SpeedNet(
             "Argument `input_shape` must have a height and a width of at least 25. "
             f"Received: input_shape={input_shape}"
         )
+    if depth not in (2, 3):
+        raise ValueError(f"Argument `depth` must be 2 or 3. Received: depth={depth!r}")
+    norm = {"momentum": batch_norm_momentum, "epsilon": 1e-5, "bias_rate": bias_rate}
+    initializer = PartialIdentity if identity else torch_uniform
+
+    def norm_act(x, place, act):
+        return BatchNormAct(act, scale=False, name=f"norm{place}", **norm)(x)
+
     x = inputs = keras.Input(tuple(input_shape), name="model_input")
     x = layers.Conv2D(
-        2 * 4 * input_shape[-1], 2, use_bias=False, trainable=False, name="whitening"
+        2 * 4 * input_shape[-1],
+        2,
+        use_bias=False,
+        kernel_initializer=torch_uniform(),
+        trainable=not whitening,
+        name="whitening",
     )(x)
     x = Bias(name="whitening_bias")(x)
     x = layers.Activation(activation, name="whitening_act")(x)
-    for group, filters in enumerate((width, 4 * width, 4 * width), start=1):
-        for half in "ab":
+    for group, multiplier in enumerate(multipliers, start=1):
+        shortcut = None
+        for part in "abc"[:depth]:
+            place = f"{group}{part}"
             x = layers.Conv2D(
-                filters,
+                int(multiplier * width),
                 3,
                 padding="same",
                 use_bias=False,
-                kernel_initializer=PartialIdentity(),
-                name=f"conv{group}{half}",
+                kernel_initializer=initializer(),
+                name=f"conv{place}",
             )(x)
-            if half == "a":
+            if part == "a" and pool_first:
                 x = layers.MaxPooling2D(2, name=f"pool{group}")(x)
-            x = layers.BatchNormalization(
-                momentum=batch_norm_momentum,
-                epsilon=1e-5,
-                center=False,
-                scale=False,
-                name=f"norm{group}{half}",
-            )(x)
-            x = Bias(bias_rate, name=f"bias{group}{half}")(x)
-            x = layers.Activation(activation, name=f"act{group}{half}")(x)
+            if part == "c":
+                x = layers.Add(name=f"add{group}")([norm_act(x, place, None), shortcut])
+                x = layers.Activation(activation, name=f"act{group}")(x)
+            else:
+                x = norm_act(x, place, activation)
+            if part == "a":
+                if not pool_first:
+                    x = layers.MaxPooling2D(2, name=f"pool{group}")(x)
+                shortcut = x
     x = layers.GlobalMaxPooling2D(name="pool4")(x)
     x = float32_head(x, num_classes, scale=logit_scale, kernel_initializer=torch_uniform())
     return keras.Model(inputs, x, name=name)

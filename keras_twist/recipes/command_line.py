@@ -24,13 +24,13 @@ from keras_twist.recipes.run_folder import read_recipe
 # The boxes of the help. Each field of the recipes and of `Options` is in one.
 GROUPS = {
     "training": "name dataset image_size epochs batch_size seed runs",
-    "model": "model width activation dropout pool_first logit_scale conv self_attention symmetric "
-    "pool stem_strides",
+    "model": "model width activation dropout pool_first whitening identity bias_rate logit_scale "
+    "conv self_attention symmetric pool stem_strides",
     "optimisation and schedule": "optimizer learning_rate schedule pct_start anneal_start cycles "
-    "start_factor end_factor momentum low_momentum nesterov beta_2 epsilon weight_decay "
+    "start_factor end_factor momentum low_momentum nesterov beta_2 epsilon weight_decay lookahead "
     "label_smoothing",
-    "augmentation": "flip padding min_scale cutout erasing erasing_area mixup",
-    "evaluation": "holdout trained predict export",
+    "augmentation": "flip alternating_flip padding min_scale cutout erasing erasing_area mixup",
+    "evaluation": "holdout flip_averaged trained predict export",
     "instead of training": "dry_run dump lr_find lr_find_start lr_find_end lr_find_steps",
     "files and runs": "data_dir runs_dir resume replay checkpoint_minutes log quiet json",
     "machine": "precision xla feed deterministic gpu strategy replicas",

@@ -1,4 +1,7 @@
-"""How a recipe's learning rate and momentum move."""
+"""How a recipe's learning rate and momentum move, and how it averages its weights."""
+
+import keras
+from keras import ops
 
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.schedules import (
@@ -40,3 +43,32 @@ def build_schedules(recipe, steps):
     if recipe.low_momentum is not None:
         momentum = MirroredMomentum(learning_rate, recipe.low_momentum, momentum)
     return learning_rate, momentum
+
+
+@keras.saving.register_keras_serializable(package="keras_twist")
+class GrowingAverage(keras.optimizers.schedules.LearningRateSchedule):
+    """Step size of slow weights that follow at first and average in the end.
+
+    After `t` of `total_steps` updates, the slow weights keep a share of `kept * (t / total_steps)
+    ** 3` of themselves at each pull.
+
+    Args:
+        total_steps: Updates in the training.
+        kept: That share at the end.
+
+    Reference:
+        [94% on CIFAR-10 in 3.29 seconds](https://arxiv.org/abs/2404.00498), section 3.4. Differs
+        from it in: the last update is a pull like the others or none, and statistics of batch
+        normalisation are left alone, which have adapted by the next pull.
+    """
+
+    def __init__(self, total_steps, kept=0.95**5):
+        super().__init__()
+        self.total_steps, self.kept = total_steps, kept
+
+    def __call__(self, step):
+        done = ops.cast(step, "float32") / self.total_steps
+        return 1.0 - self.kept * ops.minimum(done, 1.0) ** 3
+
+    def get_config(self):
+        return {"total_steps": self.total_steps, "kept": self.kept}

@@ -70,7 +70,7 @@ def compile_model(model, recipe, steps, jit_compile):
     """Give the model its loss, metrics and optimizer for so many updates."""
     learning_rate, momentum = build_schedules(recipe, steps)
     model.compile(
-        of(recipe).build_optimizer(recipe, model, learning_rate, momentum),
+        of(recipe).build_optimizer(recipe, model, learning_rate, momentum, steps),
         keras.losses.CategoricalCrossentropy(
             from_logits=True, label_smoothing=recipe.label_smoothing
         ),

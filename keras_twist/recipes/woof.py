@@ -220,7 +220,7 @@ def build_model(recipe, data):
     return woof_networks.build(recipe, NUM_CLASSES)
 
 
-def build_optimizer(recipe, model, learning_rate, momentum):
+def build_optimizer(recipe, model, learning_rate, momentum, steps):
     """The recipe's optimizer, whose weight decay leaves batch normalisation and biases alone."""
     adam = {"beta_1": recipe.momentum, "beta_2": recipe.beta_2}
     common = {"weight_decay": recipe.weight_decay, "epsilon": recipe.epsilon}

@@ -6,7 +6,7 @@ import pytest
 from keras import ops
 
 import keras_twist.layers.batch_norm_act as module
-from keras_twist.layers import BatchNormAct, Mish
+from keras_twist.layers import BatchNormAct, Bias, Mish
 from keras_twist.ops import op_by_op
 
 from ..tools import to_numpy
@@ -63,6 +63,33 @@ def test_equals_two_layers_of_keras(activation, training):
     )
     for found, wanted in zip(ours.weights, norm.weights, strict=True):
         np.testing.assert_array_equal(to_numpy(found.value), to_numpy(wanted.value))
+
+
+@pytest.mark.parametrize("fused", [pytest.param(True, marks=tensorflow_only), False])
+def test_a_bias_of_its_own_rate_is_that_of_the_layer_bias(fused, pieces):
+    x = images(8, 6, 5, 16)
+    ours = BatchNormAct("relu", bias_rate=64.0, scale=False, **OPTIONS)
+    norm, bias = keras.layers.BatchNormalization(center=False, scale=False, **OPTIONS), Bias(64.0)
+    for layer in (ours, norm, bias):
+        layer.build(x.shape)
+    numbers = np.linspace(-0.1, 0.1, 16)
+    for layer in (ours, bias):
+        layer.bias.assign(numbers)
+    expected = ops.relu(bias(norm(x, training=True)))
+    call = ours
+    if fused:
+        import tensorflow as tf
+
+        call = tf.function(ours, autograph=False)
+        x = tf.constant(x)
+    np.testing.assert_allclose(to_numpy(call(x, training=True)), to_numpy(expected), 1e-5, 1e-5)
+    assert bool(pieces) == fused
+    assert [weight.name for weight in ours.trainable_weights] == ["bias"]
+    np.testing.assert_allclose(
+        to_numpy(ours(x, training=False)), to_numpy(ops.relu(bias(norm(x)))), 1e-5, 1e-5
+    )
+    with pytest.raises(ValueError, match="`bias_rate`.*bias_rate=0"):
+        BatchNormAct(bias_rate=0)
 
 
 @tensorflow_only

@@ -53,10 +53,43 @@ def test_has_airbench94s_shapes():
     assert model.get_layer("pool4").input.shape[1:3] == (3, 3)
 
 
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"depth": 3}, {"pool_first": False}, {"whitening": False}, {"multipliers": (1, 2, 3)}],
+    ids=str,
+)
+def test_starts_as_maxima_of_the_image(options):
+    """Identity kernels pass the first channels on, so that poolings are all that acts."""
+    model = SpeedNet(width=24, activation="linear", batch_norm_momentum=0.9, **options)
+    for layer in model.layers:
+        if "conv" in layer.name:  # The filters that are drawn, away.
+            kernel = ops.convert_to_numpy(layer.kernel).copy()
+            kernel[..., kernel.shape[2] :] = 0
+            layer.kernel.assign(kernel)
+    images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
+    features = keras.Model(model.input, model.get_layer("pool4").output)(images)
+    whitened = ops.convert_to_numpy(model.get_layer("whitening")(images))
+    expected = whitened[:, :24, :24].max(axis=(1, 2))
+    # Poolings round 31 down to 3 times 8; a normalisation with its first statistics divides by
+    # the root of 1 + 1e-5, and the third convolution of a group doubles.
+    expected = expected * (2**3 if options.get("depth") == 3 else 1)
+    np.testing.assert_allclose(ops.convert_to_numpy(features)[:, :24], expected, 1e-3)
+
+
+def test_parts_can_be_left_out():
+    assert SpeedNet(whitening=False, width=4).get_layer("whitening").trainable
+    kernel = ops.convert_to_numpy(SpeedNet(identity=False, width=24).get_layer("conv1a").kernel)
+    assert np.abs(kernel[1, 1] - np.eye(24)).max() > 0.9
+    pooled = SpeedNet(pool_first=False, width=4).get_layer("pool1").output
+    assert pooled.shape == (None, 15, 15, 4)
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="`input_shape`.*16, 16, 3"):
         SpeedNet(input_shape=(16, 16, 3))
     with pytest.raises(ValueError, match=r"`images`.*\(10, 32, 32, 1\)"):
         whiten(SpeedNet(width=4), np.zeros((10, 32, 32, 1)))
+    with pytest.raises(ValueError, match="`depth` must be 2 or 3.*depth=4"):
+        SpeedNet(depth=4)
     with pytest.raises(ValueError, match="odd sides"):
         PartialIdentity()((2, 2, 3, 3))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_twist import optimizers
 from keras_twist.recipes import CIFAR_RECIPES, CIFARRecipe, RecipeError, cifar, policies, task
 
 
@@ -51,6 +52,50 @@ def test_options_reach_the_model_or_are_refused(tiny_images):
         cifar.build_model(CIFARRecipe(name="test", model="speednet", dropout=0.1), data)
     with pytest.raises(RecipeError, match="`activation`.*Received: activation=swosh"):
         cifar.build_model(CIFARRecipe(name="test", activation="swosh"), data)
+
+
+def test_fast_has_airbench94s_numbers():
+    """airbench sums the losses of 1024 images and divides its 11.5 by 1024 * (1 + 1 / 0.15)."""
+    recipe = CIFAR_RECIPES["fast"]
+    scale = 1024 * (1 + 1 / (1 - 0.85))
+    assert recipe.learning_rate == pytest.approx(1024 * 11.5 / scale, rel=1e-3)
+    assert recipe.weight_decay == pytest.approx(0.0153 / 11.5, rel=1e-3)
+    for name, rate, decay in (("fast95", 10.0, 0.0153), ("fast96", 9.0, 0.012)):
+        recipe = CIFAR_RECIPES[name]
+        assert recipe.learning_rate == pytest.approx(1024 * rate / scale, rel=1e-3)
+        assert recipe.weight_decay == pytest.approx(decay / rate, rel=1e-3)
+
+
+def test_sizes_of_the_fast_networks():
+    """Kernels by hand; airbench names the widths."""
+    for name, widths, depth in (
+        ("speednet95", (128, 384, 384), 2),
+        ("speednet96", (128, 384, 512), 3),
+    ):
+        model, inputs = cifar.MODELS[name](), 24
+        for group, filters in enumerate(widths, start=1):
+            for part in "abc"[:depth]:
+                shape = tuple(model.get_layer(f"conv{group}{part}").kernel.shape)
+                assert shape == (3, 3, inputs, filters)
+                inputs = filters
+
+
+def test_lookahead_averages_most_at_the_end(tiny_images):
+    recipe = dataclasses.replace(CIFAR_RECIPES["fast"], width=4, precision="float32")
+    model = cifar.build_model(recipe, task.Data(*tiny_images, "test"))
+    task.compile_model(model, recipe, 100, jit_compile=False)
+    size = model.optimizer.slow_step_size
+    assert [float(size(step)) for step in (0, 100)] == pytest.approx([1.0, 1 - 0.95**5])
+    assert float(size(50)) == pytest.approx(1 - 0.95**5 / 8)
+    again = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
+    assert float(again.slow_step_size(50)) == float(size(50))
+
+
+def test_muon_is_one_of_the_optimizers(tiny_images):
+    recipe = dataclasses.replace(CIFAR_RECIPES["fast"], width=4, lookahead=0, optimizer="muon")
+    model = cifar.build_model(recipe, task.Data(*tiny_images, "test"))
+    task.compile_model(model, recipe, 100, jit_compile=False)
+    assert isinstance(model.optimizer, optimizers.Muon)
 
 
 def test_weight_decay_is_coupled_and_covers_everything(tiny_images):
