@@ -1,0 +1,116 @@
+"""Accuracy, time and work of whole trainings of a recipe, over several seeds.
+
+    python benchmarks/time_to_accuracy.py fast                      # five seeds
+    python benchmarks/time_to_accuracy.py fast --seeds 5 6 --width 32
+
+What follows the seeds are fields of the recipe, as `train_cifar.py` takes them. The clock is
+DAWNBench's: training steps alone, without compilation, validation and the loading of data; the time
+of everything together stands beside it. Energy is that of the processor's package, where Linux
+tells it. Runs are kept as they end, by recipe and seed, so that a series can be gone on with.
+Writes `benchmarks/results/time_to_accuracy.json`.
+"""
+
+import contextlib
+import dataclasses
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import machine
+from flops import training_flops
+
+from keras_twist import recipes
+from keras_twist.recipes import cifar
+from keras_twist.recipes.command_line import parse
+from keras_twist.recipes.preparation import prepare
+
+RESULT = Path(__file__).parent / "results" / "time_to_accuracy.json"
+SEEDS = range(5)
+
+
+def energy():
+    """Joules that the processor has used, or None where the machine does not tell."""
+    meters = Path("/sys/class/powercap").glob("*-rapl:[0-9]/energy_uj")
+    try:
+        read = [int(meter.read_text()) for meter in meters]
+    except OSError:
+        return None
+    return sum(read) / 1e6 if read else None
+
+
+def train(recipe):
+    """One run, as a dict."""
+    before, start = energy(), time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        result = recipes.fit(recipe, runs=folder)
+        environment = json.loads((result.folder / "environment.json").read_text())
+    joules = None if before is None else energy() - before
+    return {
+        "seed": recipe.seed,
+        "accuracy": result.accuracy,
+        "flip_averaged_accuracy": result.flip_averaged_accuracy,
+        "training_seconds": result.seconds,
+        "all_seconds": time.perf_counter() - start,
+        "joules": joules,
+        "precision": environment["precision"],
+        "xla": environment["xla"],
+        "machine": machine.describe(),
+    }
+
+
+def summary(runs):
+    """Mean and deviation of what the runs have in common."""
+    found = {"runs": len(runs)}
+    for key in ("accuracy", "flip_averaged_accuracy", "training_seconds", "all_seconds"):
+        values = [run[key] for run in runs if run[key] is not None]
+        if values:
+            found[key] = {"mean": statistics.mean(values)}
+        if len(values) > 1:
+            found[key]["deviation"] = statistics.stdev(values)
+    return found
+
+
+def main(arguments):
+    """Train, print a line for each run and write the results."""
+    seeds = list(SEEDS)
+    if "--seeds" in arguments:
+        place = arguments.index("--seeds")
+        end = place + 1
+        while end < len(arguments) and arguments[end].isdigit():
+            end += 1
+        seeds = [int(number) for number in arguments[place + 1 : end]]
+        del arguments[place:end]
+    recipe, _ = parse(recipes.CIFAR_RECIPES, cifar.ABOUT, "fast", arguments)
+    series = {}
+    with contextlib.suppress(FileNotFoundError):
+        series = json.loads(RESULT.read_text())["series"]
+    settings = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    name = " ".join([recipe.name, *arguments[1:]])
+    found = series.setdefault(name, {"recipe": settings, "runs": []})
+    if found["recipe"] != settings:
+        raise SystemExit(f"{RESULT} has other settings under the name {name!r}.")
+    if "gflop_per_image" not in found:
+        used, _, model, steps = prepare(recipe)
+        each = training_flops(model, used.batch_size)
+        found["gflop_per_image"] = each / 1e9
+        found["pflop"] = each * used.batch_size * steps * used.epochs / 1e15
+    for seed in seeds:
+        run = train(dataclasses.replace(recipe, seed=seed))
+        found["runs"] = [one for one in found["runs"] if one["seed"] != seed] + [run]
+        found["summary"] = summary(found["runs"])
+        record = {"what": __doc__.splitlines()[0], "series": series}
+        RESULT.write_text(json.dumps(record, indent=2) + "\n")
+        print(name, json.dumps({k: v for k, v in run.items() if k != "machine"}), flush=True)
+    print(name, f"{found['pflop']:.3f} PFLOP", json.dumps(found["summary"]))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
