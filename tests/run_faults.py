@@ -1,7 +1,7 @@
 """Run the fault suite, `tests/faults`, and keep what came of it.
 
     python tests/run_faults.py           # a moment or two of each fault
-    python tests/run_faults.py --long    # ten kills of each of six recipes, and more
+    python tests/run_faults.py --long    # twenty kills of each of six recipes, and more
 
 The second one writes `benchmarks/results/faults.json`, and `docs/faults.md` from it; what only
 some of the tests tell anew, with `-k` say, replaces their rows. Other arguments go to pytest. It
@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "faults.json"
 FUZZ = RESULTS.with_name("fuzz.json")
 PAGE = ROOT / "docs" / "faults.md"
-LONG = "--events 8 --kills 10 --all_recipes".split()
+LONG = "--events 8 --kills 20 --all_recipes".split()
 INTRODUCTION = """# What a training survives
 
 Every row was tried by `python tests/run_faults.py --long`, on small runs: the process was killed,

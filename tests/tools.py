@@ -5,6 +5,11 @@ import pytest
 from keras import ops
 
 
+def thoroughly(values, usual):
+    """Values for `parametrize`, of which those that are not usual are tried on request alone."""
+    return [v if v in usual else pytest.param(v, marks=pytest.mark.thorough) for v in values]
+
+
 def to_numpy(tensor):
     """Array in float64 or float32, which NumPy has, where it has no bfloat16."""
     dtype = keras.backend.standardize_dtype(tensor.dtype)

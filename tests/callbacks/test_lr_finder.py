@@ -14,6 +14,8 @@ from keras_twist import optimizers, schedules
 from keras_twist.callbacks import lr_find
 from keras_twist.callbacks.model_state import read_variables, state_variables
 
+from ..tools import thoroughly
+
 BACKEND = keras.backend.backend()
 STEPS = 12
 tensorflow_only = pytest.mark.skipif(BACKEND != "tensorflow", reason="TensorFlow's own files")
@@ -174,7 +176,11 @@ def train(model, epochs):
     return model.fit(*arrays(), batch_size=8, epochs=epochs, verbose=0).history["loss"]
 
 
-@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if name != "wrapped"])
+@pytest.mark.parametrize(
+    "name",
+    # Mixed precision below has Ranger.
+    thoroughly([n for n in OPTIMIZERS if n != "wrapped"], ["SGD", "accumulation", "schedule"]),
+)
 def test_training_goes_on_as_if_it_had_not_been(name):
     ends = []
     for test in (False, True):

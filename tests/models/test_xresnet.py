@@ -10,6 +10,8 @@ from keras_twist import models
 from keras_twist.layers import TWIST_VARIANTS, SimpleSelfAttention, TwistLayer
 from keras_twist.models import residual
 
+from ..tools import thoroughly
+
 # Trainable parameters for 10 classes: without and with self-attention (None: not published).
 FASTAI = {
     "XResNet18": (11_200_874, 11_204_971),
@@ -71,7 +73,7 @@ def test_as_many_parameters_as_fastais(name):
 
 
 @pytest.mark.parametrize("form", range(4), ids="plain later earlier shared".split())
-@pytest.mark.parametrize("depth", MXRESNET)
+@pytest.mark.parametrize("depth", thoroughly(MXRESNET, [18, 50]))
 def test_as_many_parameters_as_mxresnets(depth, form):
     make = getattr(models, f"MXResNet{depth}")
     # One with attention, one without: what it adds does not depend on the convolutions.

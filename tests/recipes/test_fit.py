@@ -57,7 +57,7 @@ def stopped(trained, tmp_path):
     ("precision", "xla", "feed"),
     [
         ("mixed_bfloat16", "off", "tf.data"),
-        ("mixed_float16", "on", "tf.data"),
+        pytest.param("mixed_float16", "on", "tf.data", marks=pytest.mark.thorough),
         ("float32", "on", "resident"),
     ],
 )

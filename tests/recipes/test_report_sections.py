@@ -15,9 +15,11 @@ def test_measures_are_readable():
     result = {
         "accuracy": 0.94123, "top_k_accuracy": None, "loss": 0.123456789, "validated_on": "test",
         "epochs": 24, "seconds": 3725.0, "images_per_second": 12345.6,
+        "flip_averaged_accuracy": 0.95,
     }  # fmt: skip
     assert sections.measures(result) == {
         "Accuracy, test": "94.12\u00a0%",
+        "Averaged over mirror images": "95.00\u00a0%",
         "Top five": "\u2013",
         "Loss": "0.12346",
         "Epochs": "24",
