@@ -66,25 +66,43 @@ def nine_layers(pool_first, bias, factor):
 
 
 class Bias(nn.Module):
-    """One number per channel, `sqrt(rate)` times as large as it is stored."""
+    """One number per channel."""
 
-    def __init__(self, channels, rate=1.0):
+    def __init__(self, channels):
         super().__init__()
+        self.bias = nn.Parameter(torch.zeros(channels))
+
+    def forward(self, x):
+        return x + self.bias.to(x.dtype)[:, None, None]
+
+
+class BiasedNorm(nn.BatchNorm2d):
+    """Batch normalisation without a scale; its bias is `sqrt(rate)` times what is stored."""
+
+    def __init__(self, channels, rate):
+        super().__init__(channels, momentum=0.4, affine=False)
         self.bias = nn.Parameter(torch.zeros(channels))
         self.factor = rate**0.5
 
     def forward(self, x):
-        return x + (self.factor * self.bias).to(x.dtype)[:, None, None]
+        return functional.batch_norm(
+            x,
+            self.running_mean,
+            self.running_var,
+            bias=self.factor * self.bias,
+            training=self.training,
+            momentum=self.momentum,
+            eps=self.eps,
+        )
 
 
 def speednet():
-    """SpeedNet, with batch normalisation without numbers of its own and a bias behind it."""
+    """SpeedNet."""
     whitening = nn.Conv2d(3, 24, 2, bias=False).requires_grad_(False)
     layers, inputs = [whitening, Bias(24), nn.GELU()], 24
     for filters in (64, 256, 256):
         for pool in ([nn.MaxPool2d(2)], []):
-            norm = nn.BatchNorm2d(filters, momentum=0.4, affine=False)
-            layers += [conv(inputs, filters), *pool, norm, Bias(filters, 64.0), nn.GELU()]
+            layers += [conv(inputs, filters), *pool, BiasedNorm(filters, 64.0), nn.GELU()]
             inputs = filters
     head = [nn.AdaptiveMaxPool2d(1), nn.Flatten(), nn.Linear(256, 10, bias=False), Scale(1 / 9)]
     return nn.Sequential(*layers, *head)
