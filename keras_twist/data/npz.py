@@ -3,6 +3,7 @@
 import io
 import math
 import os
+import stat
 import zipfile
 
 import numpy as np
@@ -73,8 +74,15 @@ def read_npz(path, check, checksums=False):
     arrays = read_npz("set.npz", check)
     ```
     """
-    if not os.path.isfile(path):  # Not "exists": opening a named pipe would wait for ever.
-        raise MissingFile(f"{os.fspath(path)} is missing or no file.")
+    absent = f"{os.fspath(path)} is missing or no file."
+    try:
+        mode = os.stat(path).st_mode  # One look, lest another process put it there between two.
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise MissingFile(absent) from error
+    except (OSError, ValueError):  # The latter for a name that no system takes.
+        mode = 0
+    if not stat.S_ISREG(mode):  # Opening a named pipe would wait for ever.
+        raise DataError(absent)
     try:
         with open(path, "rb") as file, zipfile.ZipFile(file) as archive:
             arrays = {}

@@ -10,7 +10,7 @@ import pytest
 
 from keras_twist.data import cache
 from keras_twist.data.cache import cache_path, keras_folders, keras_home, read_cache, store
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, MissingFile
 
 
 def test_home(monkeypatch, tmp_path):
@@ -55,6 +55,19 @@ def test_store_and_read(tiny):
     for name, array in read_cache(tiny.spec).items():
         np.testing.assert_array_equal(array, tiny.arrays[name])
     assert os.listdir(cache_path().parent) == ["cifar10.npz"]
+
+
+def test_no_copy_is_told_from_one_that_is_no_file(tiny, monkeypatch, tmp_path):
+    with pytest.raises(MissingFile):
+        read_cache(tiny.spec)
+    cache_path().mkdir(parents=True)
+    with pytest.raises(DataError, match="is missing or no file") as caught:
+        read_cache(tiny.spec)
+    assert not isinstance(caught.value, MissingFile)
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "file"))
+    with pytest.raises(MissingFile):
+        read_cache(tiny.spec)
 
 
 def test_a_home_that_cannot_be_written_is_one_log_line(tiny, monkeypatch, tmp_path, caplog):
