@@ -13,6 +13,7 @@ logits. Lower precision is tried where the processor has it. Writes
 `benchmarks/results/step_time.json`.
 """
 
+import argparse
 import contextlib
 import json
 import os
@@ -262,4 +263,11 @@ if __name__ == "__main__":
     elif sys.argv[1:2] == ["--check"]:
         print(json.dumps(check_equal(sys.argv[2])))
     else:
-        main(sys.argv[1:])
+        parser = argparse.ArgumentParser(usage="%(prog)s [NETWORK ...]")
+        parser.add_argument("networks", nargs="*", help=", ".join(NETWORKS))
+        chosen = parser.parse_args().networks
+        if unknown := set(chosen) - set(NETWORKS):
+            parser.error(
+                f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}"
+            )
+        main(chosen)

@@ -10,6 +10,7 @@ tells it. Runs are kept as they end, by recipe and seed, so that a series can be
 Writes `benchmarks/results/time_to_accuracy.json`.
 """
 
+import argparse
 import contextlib
 import dataclasses
 import json
@@ -28,7 +29,7 @@ import machine
 from flops import training_flops
 
 from keras_twist import recipes
-from keras_twist.recipes import cifar
+from keras_twist.recipes.cifar_recipes import ABOUT
 from keras_twist.recipes.command_line import parse
 from keras_twist.recipes.preparation import prepare
 
@@ -78,17 +79,15 @@ def summary(runs):
     return found
 
 
-def main(arguments):
+def main():
     """Train, print a line for each run and write the results."""
-    seeds = list(SEEDS)
-    if "--seeds" in arguments:
-        place = arguments.index("--seeds")
-        end = place + 1
-        while end < len(arguments) and arguments[end].isdigit():
-            end += 1
-        seeds = [int(number) for number in arguments[place + 1 : end]]
-        del arguments[place:end]
-    recipe, _ = parse(recipes.CIFAR_RECIPES, cifar.ABOUT, "fast", arguments)
+    parser = argparse.ArgumentParser(usage="%(prog)s RECIPE [--seeds N ...] [--FIELD VALUE ...]")
+    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    options, arguments = parser.parse_known_args()
+    try:
+        recipe, _ = parse(recipes.CIFAR_RECIPES, ABOUT, "fast", arguments)
+    except recipes.RecipeError as error:
+        parser.error(str(error))
     series = {}
     with contextlib.suppress(FileNotFoundError):
         series = json.loads(RESULT.read_text())["series"]
@@ -102,7 +101,7 @@ def main(arguments):
         each = training_flops(model, used.batch_size)
         found["gflop_per_image"] = each / 1e9
         found["pflop"] = each * used.batch_size * steps * used.epochs / 1e15
-    for seed in seeds:
+    for seed in options.seeds:
         run = train(dataclasses.replace(recipe, seed=seed))
         found["runs"] = [one for one in found["runs"] if one["seed"] != seed] + [run]
         found["summary"] = summary(found["runs"])
@@ -113,4 +112,4 @@ def main(arguments):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main()
