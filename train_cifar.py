@@ -9,7 +9,7 @@ python train_cifar.py --trained runs/davidnet-20260101-120000 --predict cat.jpg 
 
 import sys
 
-from keras_twist.recipes.cifar import ABOUT, CIFAR_RECIPES
+from keras_twist.recipes.cifar_recipes import ABOUT, CIFAR_RECIPES
 from keras_twist.recipes.cli import main
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import sys
 
 from keras_twist.recipes.cli import main
 from keras_twist.recipes.published_flags import WOOF
-from keras_twist.recipes.woof import ABOUT, WOOF_RECIPES
+from keras_twist.recipes.woof_recipes import ABOUT, WOOF_RECIPES
 
 if __name__ == "__main__":
     sys.exit(main(WOOF_RECIPES, ABOUT, default="mxresnet50_twist", flags=WOOF, examples=__doc__))

@@ -21,7 +21,7 @@ def draw_readme_pictures(folder):
     Args:
         folder: Path of the folder to write to.
     """
-    from keras_twist.recipes.cifar import CIFAR_RECIPES
+    from keras_twist.recipes.cifar_recipes import CIFAR_RECIPES
     from keras_twist.recipes.policies import build_schedules
 
     steps_per_epoch = 97

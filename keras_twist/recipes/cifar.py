@@ -1,10 +1,7 @@
-"""Recipes for CIFAR-10, and how a recipe becomes data, a model and an optimizer."""
+"""How a recipe for CIFAR-10 becomes data, a model and an optimizer."""
 
-import dataclasses
 import functools
 import inspect
-import math
-from typing import ClassVar, Literal
 
 import keras
 
@@ -18,7 +15,7 @@ from keras_twist.data import (
     mixup,
 )
 from keras_twist.recipes.policies import GrowingAverage
-from keras_twist.recipes.recipe import Recipe, RecipeError
+from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.task import Data, check_activation, check_holdout
 
 NUM_CLASSES = 10
@@ -40,182 +37,6 @@ MODELS = {
         batch_norm_momentum=0.9,
     ),
 }
-
-
-@dataclasses.dataclass(frozen=True)
-class CIFARRecipe(Recipe):
-    """A training run on CIFAR-10.
-
-    Raises:
-        RecipeError: (a ValueError) if a field is out of its range.
-
-    Example:
-        >>> CIFARRecipe(name="mine", width=32).model
-        'davidnet'
-    """
-
-    task: ClassVar[str] = "cifar"
-    ranges: ClassVar[dict] = Recipe.ranges | {
-        "width": (1, 4096),
-        "dropout": (0, 0.99),
-        "logit_scale": (1e-6, math.inf),
-        "bias_rate": (1e-6, math.inf),
-        "lookahead": (0, math.inf),
-        "padding": (0, 31),
-        "cutout": (0, 32),
-        "erasing": (0, 1),
-        "holdout": (0, 49_999),
-    }
-
-    model: Literal["davidnet", "resnet9", "speednet", "speednet95", "speednet96"] = "davidnet"
-    """Network; see keras_twist.models. speednet95 and speednet96 are SpeedNets of twice the width,
-    the latter with three convolutions in each group."""
-
-    width: int | None = None
-    """Filters of the first convolution; the others grow with it."""
-
-    dropout: float | None = None
-    """Dropout rate inside the residual pairs of DavidNet."""
-
-    pool_first: bool | None = None
-    """Pool before batch normalisation instead of after the activation (DavidNet, SpeedNet)."""
-
-    whitening: bool | None = None
-    """Begin with a frozen convolution that makes neighbouring pixels uncorrelated (SpeedNet)."""
-
-    identity: bool | None = None
-    """Start convolutions as copies of their input (SpeedNet)."""
-
-    bias_rate: float | None = None
-    """Learning rate of biases over that of kernels (SpeedNet)."""
-
-    logit_scale: float | None = None
-    """Constant factor on the logits."""
-
-    optimizer: Literal["sgd", "muon"] = "sgd"
-    """muon takes orthogonal steps of convolution kernels and SGD's of all else; the learning rate
-    is SGD's, kernels have 0.145 times that."""
-
-    nesterov: bool = True
-    """Nesterov's form of momentum."""
-
-    lookahead: int = 0
-    """Updates from one pull of the weights towards their average to the next; 0 for no average. It
-    counts for nothing at first, and most at the end."""
-
-    alternating_flip: bool = False
-    """Mirror, in every second epoch, the half of the images that the one before did not, instead
-    of a random half (with `flip`)."""
-
-    padding: int = 4
-    """Pixels of reflected border before the random crop; 0 for no crop."""
-
-    cutout: int = 8
-    """Side of the square set to the mean colour in every image; 0 for none."""
-
-    erasing: float = 0.0
-    """Share of the images in which a random rectangle becomes noise."""
-
-
-# What each recipe is, for people who ask the script for help.
-ABOUT = {
-    "quick": "A small SpeedNet, 4 epochs; its result is in benchmarks/results/train_cifar.json.",
-    "fast": "airbench94: SpeedNet, 10 epochs, goal 94 %. Not trained to its end yet.",
-    "fast95": "airbench95: a SpeedNet of twice the width, 15 epochs, goal 95 %, likewise.",
-    "fast96": "airbench96: ten convolutions, 37 epochs and cutout, goal 96 %, likewise.",
-    "davidnet": "cifar10-fast: DavidNet, 24 epochs, rate 0 -> 0.4 at epoch 5 -> 0, goal 94.1 %.",
-    "resnet9": "ResNet9 with one cycle that peaks at epoch 5 of 24, at 0.023, and cutout 8x8. "
-    "Momentum falls from 0.95 to 0.85 and comes back, as torch's OneCycleLR does unasked. The "
-    "text wants no annihilation, the code ends near 0: --end_factor 0.04 is the former.",
-    "assignment": "The Keras assignment: DavidNet with dropout 0.1, 20 epochs, triangular rate, "
-    "pad-crop, flip, random erasing and mixup. Its slips are corrected: batch-norm momentum 0.9 "
-    "(0.1 averages nothing); L2 once and not doubled; no `decay`, which Keras 3 ignores; 2 whole "
-    "cycles, since 2.5 would end at the highest rate; erasing noise in the units of the pixels; "
-    "pad before crop. Rotation and blur are left out.",
-}
-
-# airbench's numbers are for the sum of the losses of a batch; these are for the mean.
-FAST = CIFARRecipe(
-    name="fast",
-    model="speednet",
-    epochs=10,
-    batch_size=1024,
-    learning_rate=1.5,
-    pct_start=0.23,
-    start_factor=0.2,
-    end_factor=0.07,
-    momentum=0.85,
-    weight_decay=1.33e-3,
-    label_smoothing=0.2,
-    lookahead=5,
-    alternating_flip=True,
-    flip_averaged=True,
-    padding=2,
-    cutout=0,
-)
-
-CIFAR_RECIPES = {
-    "quick": CIFARRecipe(
-        name="quick",
-        model="speednet",
-        width=32,
-        epochs=4,
-        learning_rate=0.75,
-        pct_start=0.23,
-        start_factor=0.2,
-        end_factor=0.07,
-        momentum=0.85,
-        weight_decay=1.3e-3,
-        label_smoothing=0.2,
-        padding=2,
-        cutout=0,
-    ),
-    "fast": FAST,
-    "fast95": dataclasses.replace(
-        FAST,
-        name="fast95",
-        model="speednet95",
-        epochs=15,
-        learning_rate=1.304,
-        weight_decay=1.53e-3,
-    ),
-    "fast96": dataclasses.replace(
-        FAST,
-        name="fast96",
-        model="speednet96",
-        epochs=37,
-        learning_rate=1.174,
-        weight_decay=1.333e-3,
-        pct_start=0.1,
-        end_factor=0.0,
-        padding=4,
-        cutout=12,
-    ),
-    "davidnet": CIFARRecipe(name="davidnet", dropout=0.0, logit_scale=0.125),
-    "resnet9": CIFARRecipe(
-        name="resnet9",
-        model="resnet9",
-        schedule="one_cycle",
-        learning_rate=0.023,
-        start_factor=1 / 25,
-        end_factor=1 / 25e4,
-        momentum=0.95,
-        low_momentum=0.85,
-        nesterov=False,
-        weight_decay=0.0,
-    ),
-    "assignment": CIFARRecipe(
-        name="assignment",
-        epochs=20,
-        schedule="cyclic",
-        learning_rate=0.4,
-        start_factor=0.0025,
-        cutout=0,
-        erasing=0.5,
-        mixup=0.2,
-    ),
-}
-"""The recipes of `train_cifar.py` by name; `dataclasses.replace` changes their fields."""
 
 
 def load(recipe, data_dir=None):

@@ -2,23 +2,15 @@
 
 import dataclasses
 import math
-import numbers
 from typing import ClassVar, Literal, get_args, get_type_hints
+
+from keras_twist.recipes.field_types import in_words, is_of
 
 Schedule = Literal["linear", "one_cycle", "cyclic", "flat_cosine"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
 XLA = Literal["auto", "on", "off"]
 Feed = Literal["tf.data", "resident"]
 Strategy = Literal["none", "mirrored", "multi_worker"]
-
-
-_WORDS = {
-    int: "an integer of at most 64 bits",
-    float: "a number",
-    str: "a string",
-    bool: "True or False",
-    type(None): "None",
-}
 
 
 class RecipeError(ValueError):
@@ -239,10 +231,9 @@ class Recipe:
             if isinstance(types[0], str):  # A list of choices, which are looked at below.
                 continue
             value = getattr(self, field.name)
-            if not any(_is_of(kind, value) for kind in types):
-                words = " or ".join(_WORDS[kind] for kind in types)
+            if not is_of(types, value):
                 raise RecipeError(
-                    f"Field `{field.name}` must be {words}. Received: "
+                    f"Field `{field.name}` must be {in_words(types)}. Received: "
                     f"{field.name}={repr(value)[:60]}"
                 )
 
@@ -255,15 +246,3 @@ class Recipe:
             for field in dataclasses.fields(cls)
             if get_args(hints[field.name]) and isinstance(get_args(hints[field.name])[0], str)
         }
-
-
-def _is_of(kind, value):
-    """Whether a value is of a field's type; NumPy's numbers are, `True` is no number."""
-    if kind in (int, float):
-        number = numbers.Integral if kind is int else numbers.Real
-        return (
-            isinstance(value, number)
-            and not isinstance(value, bool)
-            and (not isinstance(value, numbers.Integral) or -(2**63) <= value < 2**63)
-        )
-    return isinstance(value, kind)

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from keras_twist.data.errors import shown
 from keras_twist.files import alone_in, partial_file
-from keras_twist.recipes.cifar import CIFARRecipe
+from keras_twist.recipes.cifar_recipes import CIFARRecipe
 from keras_twist.recipes.json_files import read_json
 from keras_twist.recipes.recipe import RecipeError
-from keras_twist.recipes.woof import WoofRecipe
+from keras_twist.recipes.woof_recipes import WoofRecipe
 
 RECIPE, ENVIRONMENT, METRICS, RESULT = (
     "recipe.json",

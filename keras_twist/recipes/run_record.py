@@ -15,14 +15,13 @@ _MAX_PICTURE_BYTES = 2**26
 # What a result holds, and of which kind; a measure is None after a training that diverged.
 _NUMBER = (int, float)
 _MEASURE = (int, float, type(None))
-# `flip_averaged_accuracy` came later, and is not there in older folders.
-_OPTIONAL = {"flip_averaged_accuracy": _MEASURE}
 _RESULT = {
     "name": str,
     "validated_on": str,
     "accuracy": _MEASURE,
     "top_k_accuracy": _MEASURE,
     "loss": _MEASURE,
+    "flip_averaged_accuracy": _MEASURE,
     "epochs": int,
     "seconds": _NUMBER,
     "images_per_second": _NUMBER,
@@ -75,11 +74,9 @@ def read_run(folder):
     recipe = _read_object(folder, run_folder.RECIPE, "is this the folder of a run?")
     environment = _read_object(folder, run_folder.ENVIRONMENT, "it tells where the run took place.")
     result = _read_object(folder, run_folder.RESULT, "has the run ended? --resume goes on with it.")
+    result.setdefault("flip_averaged_accuracy", None)  # Older folders have none.
     for key, kind in _RESULT.items():
         if key not in result or not isinstance(result[key], kind):
-            raise _damaged(folder / run_folder.RESULT, f"no usable `{key}` in it")
-    for key, kind in _OPTIONAL.items():
-        if not isinstance(result.setdefault(key, None), kind):
             raise _damaged(folder / run_folder.RESULT, f"no usable `{key}` in it")
     path, epochs = folder / run_folder.METRICS, result["epochs"]
     rows = read_rows(path)

@@ -24,14 +24,16 @@ def load():
     import matplotlib.pyplot  # noqa: F401
     import tensorflow  # noqa: F401
 
-    from keras_twist.recipes import cifar, report, woof  # noqa: F401
+    from keras_twist.recipes import cifar_recipes, report, woof_recipes  # noqa: F401
     from keras_twist.recipes.cli import main
     from keras_twist.recipes.published_flags import WOOF
 
     return {
-        "cifar": lambda given: main(cifar.CIFAR_RECIPES, cifar.ABOUT, "quick", given),
+        "cifar": lambda given: main(
+            cifar_recipes.CIFAR_RECIPES, cifar_recipes.ABOUT, "quick", given
+        ),
         "woof": lambda given: main(
-            woof.WOOF_RECIPES, woof.ABOUT, "mxresnet50_twist", given, flags=WOOF
+            woof_recipes.WOOF_RECIPES, woof_recipes.ABOUT, "mxresnet50_twist", given, flags=WOOF
         ),
     }
 

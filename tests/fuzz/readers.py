@@ -26,11 +26,11 @@ from keras_twist.data.npz import read_npz
 from keras_twist.data.pickles import load_arrays
 from keras_twist.data.pictures import open_pictures, read_sheet
 from keras_twist.recipes import checkpoint, report, report_sections, run_folder, state_file
-from keras_twist.recipes.cifar import CIFAR_RECIPES
+from keras_twist.recipes.cifar_recipes import CIFAR_RECIPES
 from keras_twist.recipes.predictions import Predictions, load_predictions, save_predictions
 from keras_twist.recipes.recipe import Recipe, RecipeError
 from keras_twist.recipes.run_record import read_rows, read_run
-from keras_twist.recipes.woof import WOOF_RECIPES
+from keras_twist.recipes.woof_recipes import WOOF_RECIPES
 
 from ..data.conftest import Tiny, tar_bytes
 from . import structures

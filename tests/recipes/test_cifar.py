@@ -8,13 +8,21 @@ import pytest
 from keras import ops
 
 from keras_twist import optimizers
-from keras_twist.recipes import CIFAR_RECIPES, CIFARRecipe, RecipeError, cifar, policies, task
+from keras_twist.recipes import (
+    CIFAR_RECIPES,
+    CIFARRecipe,
+    RecipeError,
+    cifar,
+    cifar_recipes,
+    policies,
+    task,
+)
 
 from ..tools import thoroughly
 
 
 def test_every_recipe_is_explained():
-    assert set(cifar.ABOUT) == set(CIFAR_RECIPES)
+    assert set(cifar_recipes.ABOUT) == set(CIFAR_RECIPES)
 
 
 def test_holdout_keeps_the_test_set_away(monkeypatch, tiny_images):

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from keras_twist.recipes import CIFAR_RECIPES, Result, checkpoint, cli, run_folder
-from keras_twist.recipes.cifar import ABOUT
+from keras_twist.recipes.cifar_recipes import ABOUT
 from keras_twist.recipes.recipe import RecipeError
 
 pytestmark = [

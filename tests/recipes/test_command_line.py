@@ -8,8 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from keras_twist.recipes import CIFAR_RECIPES, WOOF_RECIPES, RecipeError, cifar, woof
-from keras_twist.recipes.cifar import ABOUT
+from keras_twist.recipes import (
+    CIFAR_RECIPES,
+    WOOF_RECIPES,
+    RecipeError,
+    cifar_recipes,
+    woof_recipes,
+)
+from keras_twist.recipes.cifar_recipes import ABOUT
 from keras_twist.recipes.command_line import GROUPS, field_texts, parse
 from keras_twist.recipes.options import Options
 from keras_twist.recipes.published_flags import WOOF
@@ -102,7 +108,7 @@ def test_errors_are_found_in_boxes_of_any_kind(encoding, monkeypatch):
 def test_many_names_are_told_by_the_closest():
     def message(name):
         with pytest.raises(RecipeError) as caught:
-            parse(WOOF_RECIPES, woof.ABOUT, "mxresnet50", ["--arch", name], WOOF)
+            parse(WOOF_RECIPES, woof_recipes.ABOUT, "mxresnet50", ["--arch", name], WOOF)
         return str(caught.value)
 
     assert message("resnet50") == (
@@ -121,7 +127,10 @@ def test_several_values_and_plain_flags():
 
 @pytest.mark.parametrize(
     ("recipes", "about", "default"),
-    [(CIFAR_RECIPES, cifar.ABOUT, "quick"), (WOOF_RECIPES, woof.ABOUT, "mxresnet50_twist")],
+    [
+        (CIFAR_RECIPES, cifar_recipes.ABOUT, "quick"),
+        (WOOF_RECIPES, woof_recipes.ABOUT, "mxresnet50_twist"),
+    ],
 )
 def test_help_has_every_field_in_one_group_and_no_long_line(recipes, about, default, monkeypatch):
     screen = io.BytesIO()
@@ -159,4 +168,6 @@ def test_the_texts_of_fields_are_those_below_them():
     texts = field_texts(Options)
     assert texts.keys() == {field.name for field in dataclasses.fields(Options)}
     assert texts["runs_dir"] == "Folder in which the folder of the run is made."
-    assert field_texts(cifar.CIFARRecipe)["epochs"].startswith("Passes over the training set;")
+    assert field_texts(cifar_recipes.CIFARRecipe)["epochs"].startswith(
+        "Passes over the training set;"
+    )

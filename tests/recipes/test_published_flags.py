@@ -5,7 +5,7 @@ import pytest
 from keras_twist.recipes import WOOF_RECIPES, RecipeError
 from keras_twist.recipes.command_line import parse
 from keras_twist.recipes.published_flags import COMMON, WOOF, translate
-from keras_twist.recipes.woof import ABOUT
+from keras_twist.recipes.woof_recipes import ABOUT
 
 
 def parsed(*arguments):

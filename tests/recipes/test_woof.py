@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 
 from keras_twist.data import IMAGENET_MEAN, IMAGENET_STD
-from keras_twist.recipes import WOOF_RECIPES, RecipeError, WoofRecipe, task, woof, woof_networks
+from keras_twist.recipes import (
+    WOOF_RECIPES,
+    RecipeError,
+    WoofRecipe,
+    task,
+    woof,
+    woof_networks,
+    woof_recipes,
+)
 from keras_twist.recipes.center_views import center_views
 
 pytestmark = pytest.mark.skipif(
@@ -23,7 +31,7 @@ def own_home(monkeypatch, tmp_path_factory):
 
 
 def test_every_recipe_is_explained():
-    assert set(woof.ABOUT) == set(WOOF_RECIPES)
+    assert set(woof_recipes.ABOUT) == set(WOOF_RECIPES)
 
 
 def test_the_twist_recipe_is_the_other_with_a_twist():

@@ -2,7 +2,7 @@
 
 import pytest
 
-from keras_twist.recipes import cifar, woof
+from keras_twist.recipes import cifar_recipes, woof_recipes
 from keras_twist.recipes.cli import main
 from keras_twist.recipes.published_flags import WOOF
 
@@ -11,8 +11,11 @@ from keras_twist.recipes.published_flags import WOOF
 def call(tmp_path, monkeypatch, capsys):
     """Function from a script's name and arguments to exit code, output and errors."""
     scripts = {
-        "train_cifar.py": ((cifar.CIFAR_RECIPES, cifar.ABOUT, "quick"), {}),
-        "train_woof.py": ((woof.WOOF_RECIPES, woof.ABOUT, "mxresnet50_twist"), {"flags": WOOF}),
+        "train_cifar.py": ((cifar_recipes.CIFAR_RECIPES, cifar_recipes.ABOUT, "quick"), {}),
+        "train_woof.py": (
+            (woof_recipes.WOOF_RECIPES, woof_recipes.ABOUT, "mxresnet50_twist"),
+            {"flags": WOOF},
+        ),
     }
 
     def calling(script, *arguments):
