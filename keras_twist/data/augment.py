@@ -2,6 +2,7 @@
 
 Draws are per image and stateless: the seed that the pipeline hands in, made of (seed, step),
 decides them. So a pipeline is reproducible with any number of threads and goes on after a restart.
+Longer than other files for its documentation: what it does is a few lines for each operation.
 """
 
 import dataclasses

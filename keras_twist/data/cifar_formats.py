@@ -2,7 +2,8 @@
 
 Every reader gives the same dict, `x_train`, `y_train`, `x_test`, `y_test`, all uint8, and raises
 `DataError` on anything missing or out of place. Whether the pixels are the published ones is
-decided afterwards, once for all forms, by `CifarSet.differences`.
+decided afterwards, once for all forms, by `CifarSet.differences`. Longer than other files by a
+little, since the forms share how they are checked.
 """
 
 import dataclasses

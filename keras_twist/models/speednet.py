@@ -94,7 +94,7 @@ def SpeedNet(
             `(32, 32, 3)`.
         width: Filters of the first group. Defaults to 64.
         multipliers: Filters of each group over `width`, which rounds down. airbench95 has
-            `(1, 3, 3)` and airbench96 `(1, 4, 4)`, both of width 128. Defaults to `(1, 4, 4)`.
+            `(1, 3, 3)` and airbench96 `(1, 3, 4)`, both of width 128. Defaults to `(1, 4, 4)`.
         depth: Convolutions of a group, 2 or 3; with 3, the last two are added to what they were
             given, as in airbench96. Defaults to 2.
         activation: Name or function. Defaults to `"gelu"`.
