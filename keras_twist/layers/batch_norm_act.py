@@ -61,7 +61,8 @@ class BatchNormAct(keras.layers.BatchNormalization):
         super().build(input_shape)
         if self.bias_rate is not None:
             shape = (input_shape[self.axis],)
-            self.bias = self.add_weight(shape, initializer="zeros", name="bias")
+            # Exact in mixed precision, as Keras keeps `beta`.
+            self.bias = self.add_weight(shape, initializer="zeros", name="bias", autocast=False)
 
     def call(self, inputs, training=None, mask=None):
         if self._fuses(inputs, training, mask):

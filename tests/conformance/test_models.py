@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from ..tools import to_numpy
+from ..tools import thoroughly, to_numpy
 from .table import MODELS
 from .tools import compiled_only, dtype_of, each, fill, images, through_json, xla
 
@@ -70,8 +70,10 @@ def test_xla_computes_the_same(row):
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("policy", thoroughly(["float32", "mixed_bfloat16"], ["float32"]))
 @each(MODELS)
-def test_one_step_moves_every_trainable_weight(row):
+def test_one_step_moves_every_trainable_weight(row, policy):
+    keras.config.set_dtype_policy(policy)
     model = row.make(10, row.shape)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.SGD(0.1), loss)

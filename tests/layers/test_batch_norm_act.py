@@ -65,9 +65,12 @@ def test_equals_two_layers_of_keras(activation, training):
         np.testing.assert_array_equal(to_numpy(found.value), to_numpy(wanted.value))
 
 
+@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 @pytest.mark.parametrize("fused", [pytest.param(True, marks=tensorflow_only), False])
-def test_a_bias_of_its_own_rate_is_that_of_the_layer_bias(fused, pieces):
-    x = images(8, 6, 5, 16)
+def test_a_bias_of_its_own_rate_is_that_of_the_layer_bias(fused, policy, pieces):
+    keras.config.set_dtype_policy(policy)
+    tolerance = 1e-5 if policy == "float32" else 3e-2
+    x = images(8, 6, 5, 16).astype("float32")
     ours = BatchNormAct("relu", bias_rate=64.0, scale=False, **OPTIONS)
     norm, bias = keras.layers.BatchNormalization(center=False, scale=False, **OPTIONS), Bias(64.0)
     for layer in (ours, norm, bias):
@@ -82,12 +85,12 @@ def test_a_bias_of_its_own_rate_is_that_of_the_layer_bias(fused, pieces):
 
         call = tf.function(ours, autograph=False)
         x = tf.constant(x)
-    np.testing.assert_allclose(to_numpy(call(x, training=True)), to_numpy(expected), 1e-5, 1e-5)
+    found = to_numpy(call(x, training=True))
+    np.testing.assert_allclose(found, to_numpy(expected), tolerance, tolerance)
     assert bool(pieces) == fused
     assert [weight.name for weight in ours.trainable_weights] == ["bias"]
-    np.testing.assert_allclose(
-        to_numpy(ours(x, training=False)), to_numpy(ops.relu(bias(norm(x)))), 1e-5, 1e-5
-    )
+    found, expected = to_numpy(ours(x, training=False)), to_numpy(ops.relu(bias(norm(x))))
+    np.testing.assert_allclose(found, expected, tolerance, tolerance)
     with pytest.raises(ValueError, match="`bias_rate`.*bias_rate=0"):
         BatchNormAct(bias_rate=0)
 
