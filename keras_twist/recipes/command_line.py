@@ -30,7 +30,7 @@ GROUPS = {
     "start_factor end_factor momentum low_momentum nesterov beta_2 epsilon weight_decay lookahead "
     "label_smoothing",
     "augmentation": "flip alternating_flip padding min_scale cutout erasing erasing_area mixup",
-    "evaluation": "holdout flip_averaged trained predict export",
+    "evaluation": "holdout valid_scale flip_averaged trained predict export",
     "instead of training": "dry_run dump lr_find lr_find_start lr_find_end lr_find_steps",
     "files and runs": "data_dir runs_dir resume replay checkpoint_minutes log quiet json",
     "machine": "precision xla feed deterministic gpu strategy replicas",

@@ -9,7 +9,7 @@ from keras_twist.data import CIFAR10_CLASSES, IMAGENETTE_CLASSES, IMAGEWOOF_CLAS
 from keras_twist.data.image_decode import decode_square
 from keras_twist.data.image_sources import read_file
 from keras_twist.plots.scores import probabilities
-from keras_twist.recipes import task, woof, woof_recipes
+from keras_twist.recipes import task
 from keras_twist.recipes.predictions import load_predictions
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.trained import load_trained
@@ -53,7 +53,7 @@ class Predictor:
             )
         self.size = self.model.input_shape[1]
         # CIFAR-10's pictures are whole; those of ImageNet are shown without their border.
-        self.zoom = woof.VALID_SCALE if self.recipe.task == woof_recipes.WoofRecipe.task else 1.0
+        self.zoom = getattr(self.recipe, "valid_scale", 1.0)
         part = f"the middle {100 / self.zoom:.0f} % of its" if self.zoom > 1 else "all of its"
         self.view = (
             f"Of each picture the network sees the square in the middle, {part} shorter side, "

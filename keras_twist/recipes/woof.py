@@ -19,8 +19,6 @@ from keras_twist.recipes.task import Data, check_holdout
 
 NUM_CLASSES = 10
 EVAL_BATCH_SIZE = 128
-# How much of the shorter side a validation crop shows: 224 of 256 pixels, as is usual.
-VALID_SCALE = 1.14
 # fastai's RandomErasing as the published script calls it.
 ERASED, RECTANGLES = 0.3, 3
 LOADERS = {"imagewoof": load_imagewoof, "imagenette": load_imagenette}
@@ -37,7 +35,7 @@ def load(recipe, data_dir=None):
         `Data`.
     """
     train, valid = LOADERS[recipe.dataset](
-        data_dir, image_size=recipe.image_size, valid_scale=VALID_SCALE
+        data_dir, image_size=recipe.image_size, valid_scale=recipe.valid_scale
     )
     check_holdout(recipe, len(train))
     if not recipe.holdout:
@@ -51,7 +49,9 @@ def load(recipe, data_dir=None):
     # Pictures come class by class. One seed, so that every run holds out the same ones.
     order = np.random.default_rng(0).permutation(len(train))
     held, kept = np.sort(order[: recipe.holdout]), np.sort(order[recipe.holdout :])
-    views = center_views(train.images[held], train.aspects[held], recipe.image_size, VALID_SCALE)
+    views = center_views(
+        train.images[held], train.aspects[held], recipe.image_size, recipe.valid_scale
+    )
     return Data(
         (train.images[kept], train.labels[kept]),
         (views, train.labels[held]),

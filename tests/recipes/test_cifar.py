@@ -66,16 +66,35 @@ def test_options_reach_the_model_or_are_refused(tiny_images):
         cifar.build_model(CIFARRecipe(name="test", activation="swosh"), data)
 
 
-def test_fast_has_airbench94s_numbers():
-    """airbench sums the losses of 1024 images and divides its 11.5 by 1024 * (1 + 1 / 0.15)."""
-    recipe = CIFAR_RECIPES["fast"]
+def test_the_fast_recipes_have_airbenchs_numbers():
+    """airbench sums the losses of 1024 images and divides its rates by 1024 * (1 + 1 / 0.15)."""
     scale = 1024 * (1 + 1 / (1 - 0.85))
-    assert recipe.learning_rate == pytest.approx(1024 * 11.5 / scale, rel=1e-3)
-    assert recipe.weight_decay == pytest.approx(0.0153 / 11.5, rel=1e-3)
     for name, rate, decay in (("fast95", 10.0, 0.0153), ("fast96", 9.0, 0.012)):
         recipe = CIFAR_RECIPES[name]
         assert recipe.learning_rate == pytest.approx(1024 * rate / scale, rel=1e-3)
         assert recipe.weight_decay == pytest.approx(decay / rate, rel=1e-3)
+
+
+def test_fast_has_the_numbers_of_airbench94_muon(tiny_images):
+    """There, losses of 2000 images are summed and logits divided by 256, here by 9."""
+    recipe = CIFAR_RECIPES["fast"]
+    batch, biases, head, kernels = 2000, 0.053, 0.67, 0.24
+    assert recipe.learning_rate == pytest.approx(batch * head * (9 / 256) ** 2, rel=1e-3)
+    model = cifar.build_model(dataclasses.replace(recipe, width=4), task.Data(*tiny_images, "test"))
+    task.compile_model(model, recipe, 100, jit_compile=False)
+    optimizer = model.optimizer
+    assert isinstance(optimizer, optimizers.Muon)
+    assert recipe.learning_rate * optimizer.kernel_rate == pytest.approx(kernels, rel=2e-3)
+    rate = model.get_layer("norm1a").bias_rate
+    assert recipe.learning_rate * rate == pytest.approx(batch * biases, rel=2e-3)
+    # A share of the weight is taken off per unit of rate, which the head divides by its own.
+    assert recipe.weight_decay * recipe.learning_rate == pytest.approx(batch * 2e-6, rel=1e-2)
+    schedule = policies.build_schedules(recipe, 300)[0]
+    np.testing.assert_allclose(
+        [float(schedule(step)) / recipe.learning_rate for step in (0, 150, 299)],
+        [1, 0.5, 0],
+        atol=5e-3,
+    )
 
 
 def test_sizes_of_the_fast_networks():
@@ -93,7 +112,7 @@ def test_sizes_of_the_fast_networks():
 
 
 def test_lookahead_averages_most_at_the_end(tiny_images):
-    recipe = dataclasses.replace(CIFAR_RECIPES["fast"], width=4, precision="float32")
+    recipe = dataclasses.replace(CIFAR_RECIPES["fast95"], width=4, precision="float32")
     model = cifar.build_model(recipe, task.Data(*tiny_images, "test"))
     task.compile_model(model, recipe, 100, jit_compile=False)
     size = model.optimizer.slow_step_size
@@ -101,13 +120,6 @@ def test_lookahead_averages_most_at_the_end(tiny_images):
     assert float(size(50)) == pytest.approx(1 - 0.95**5 / 8)
     again = keras.optimizers.deserialize(keras.optimizers.serialize(model.optimizer))
     assert float(again.slow_step_size(50)) == float(size(50))
-
-
-def test_muon_is_one_of_the_optimizers(tiny_images):
-    recipe = dataclasses.replace(CIFAR_RECIPES["fast"], width=4, lookahead=0, optimizer="muon")
-    model = cifar.build_model(recipe, task.Data(*tiny_images, "test"))
-    task.compile_model(model, recipe, 100, jit_compile=False)
-    assert isinstance(model.optimizer, optimizers.Muon)
 
 
 def test_weight_decay_is_coupled_and_covers_everything(tiny_images):

@@ -65,6 +65,29 @@ def test_held_out_pictures_are_shown_as_validation_shows_them(tiny_woof):
         woof.load(dataclasses.replace(recipe, holdout=80), tiny_woof)
 
 
+def test_validation_shows_what_each_fastai_showed():
+    """The first resized to 32 pixels more and cut them off, the second to 0.14 times more."""
+    assert WOOF_RECIPES["mxresnet50_twist"].valid_scale == (128 + 32) / 128
+    assert WOOF_RECIPES["xse_resnext18"].valid_scale == 1.14
+
+
+@pytest.mark.parametrize("holdout", [0, 30])
+def test_validation_shows_the_middle_that_is_asked_for(tiny_woof, holdout):
+    recipe = WoofRecipe(name="test", **SMALL, holdout=holdout)
+    near, far = (
+        woof.load(dataclasses.replace(recipe, valid_scale=scale), tiny_woof).valid[0]
+        for scale in (2.0, 1.0)
+    )
+
+    def coarse(images):
+        """Means of 8x8 tiles, which leave no noise."""
+        n, side = images.shape[:2]
+        return images.reshape(n, 8, side // 8, 8, side // 8, 3).mean(axis=(2, 4))
+
+    apart = np.abs(coarse(far[:, 8:24, 8:24]) - coarse(near)).mean()
+    assert apart < 0.3 * np.abs(coarse(far) - coarse(near)).mean()
+
+
 def test_a_center_view_undoes_the_stretching():
     """A circle in a wide picture is a circle again."""
     wide = np.zeros((160, 320, 3))
