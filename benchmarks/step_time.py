@@ -122,16 +122,22 @@ def check_equal(name):
 def keras_steps(name, setting, precision):
     """Function that takes so many steps in Keras."""
     import keras
+
+    keras.config.set_dtype_policy({"bfloat16": "mixed_bfloat16"}.get(precision, precision))
+    return steps_of(keras_network(name), batch_of(name), setting == "xla")
+
+
+def steps_of(model, batch, xla=False):
+    """Function that takes so many steps of a Keras model on a batch, again and again."""
+    import keras
     import tensorflow as tf
 
     from keras_twist import optimizers
 
-    keras.config.set_dtype_policy({"bfloat16": "mixed_bfloat16"}.get(precision, precision))
-    model = keras_network(name)
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = optimizers.SGD(RATE, MOMENTUM, nesterov=True)
-    model.compile(optimizer, loss, jit_compile=setting == "xla")
-    batches = tf.data.Dataset.from_tensors(batch_of(name)).repeat()
+    model.compile(optimizer, loss, jit_compile=xla)
+    batches = tf.data.Dataset.from_tensors(batch).repeat()
 
     def take(steps):
         model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)

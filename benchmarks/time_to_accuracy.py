@@ -2,8 +2,10 @@
 
     python benchmarks/time_to_accuracy.py fast                      # five seeds
     python benchmarks/time_to_accuracy.py fast --seeds 5 6 --width 32
+    python benchmarks/time_to_accuracy.py mxresnet50 --seeds 0 --data_dir pictures
 
-What follows the seeds are fields of the recipe, as `train_cifar.py` takes them. The clock is
+What else is given are fields of the recipe, as `train_cifar.py` or `train_woof.py` take them. The
+clock is
 DAWNBench's: training steps alone, without compilation, validation and the loading of data; the time
 of everything together stands beside it. Energy is that of the processor's package, where Linux
 tells it. Runs are kept as they end, by recipe and seed, so that a series can be gone on with.
@@ -29,9 +31,10 @@ import machine
 from flops import training_flops
 
 from keras_twist import recipes
-from keras_twist.recipes.cifar_recipes import ABOUT
+from keras_twist.recipes import cifar_recipes, woof_recipes
 from keras_twist.recipes.command_line import parse
 from keras_twist.recipes.preparation import prepare
+from keras_twist.recipes.published_flags import COMMON, WOOF
 
 RESULT = Path(__file__).parent / "results" / "time_to_accuracy.json"
 SEEDS = range(5)
@@ -47,11 +50,11 @@ def energy():
     return sum(read) / 1e6 if read else None
 
 
-def train(recipe):
+def train(recipe, data_dir):
     """One run, as a dict."""
     before, start = energy(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
-        result = recipes.fit(recipe, runs=folder)
+        result = recipes.fit(recipe, data_dir=data_dir, runs=folder)
         environment = json.loads((result.folder / "environment.json").read_text())
     joules = None if before is None else energy() - before
     return {
@@ -83,9 +86,13 @@ def main():
     """Train, print a line for each run and write the results."""
     parser = argparse.ArgumentParser(usage="%(prog)s RECIPE [--seeds N ...] [--FIELD VALUE ...]")
     parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--data_dir", help="where the data set lies")
     options, arguments = parser.parse_known_args()
+    given = cifar_recipes.CIFAR_RECIPES, cifar_recipes.ABOUT, "fast", arguments, COMMON
+    if arguments[:1] and arguments[0] in woof_recipes.WOOF_RECIPES:
+        given = woof_recipes.WOOF_RECIPES, woof_recipes.ABOUT, "mxresnet50", arguments, WOOF
     try:
-        recipe, _ = parse(recipes.CIFAR_RECIPES, ABOUT, "fast", arguments)
+        recipe, _ = parse(*given)
     except recipes.RecipeError as error:
         parser.error(str(error))
     series = {}
@@ -97,12 +104,12 @@ def main():
     if found["recipe"] != settings:
         raise SystemExit(f"{RESULT} has other settings under the name {name!r}.")
     if "gflop_per_image" not in found:
-        used, _, model, steps = prepare(recipe)
+        used, _, model, steps = prepare(recipe, options.data_dir)
         each = training_flops(model, used.batch_size)
         found["gflop_per_image"] = each / 1e9
         found["pflop"] = each * used.batch_size * steps * used.epochs / 1e15
     for seed in options.seeds:
-        run = train(dataclasses.replace(recipe, seed=seed))
+        run = train(dataclasses.replace(recipe, seed=seed), options.data_dir)
         found["runs"] = [one for one in found["runs"] if one["seed"] != seed] + [run]
         found["summary"] = summary(found["runs"])
         record = {"what": __doc__.splitlines()[0], "series": series}

@@ -1,5 +1,6 @@
 """What the README tells people to type is run, on a small stand-in for the data."""
 
+import importlib.util
 import re
 import subprocess
 import sys
@@ -26,6 +27,18 @@ def test_the_two_commands_are_one_line_each():
     for mark in ("train command", "test command"):
         assert code_block(mark).count("\n") == 1
         assert code_block(mark).startswith("python3 -m venv .venv && ")
+
+
+def test_tables_are_what_the_results_say():
+    spec = importlib.util.spec_from_file_location("tables", README.parent / "benchmarks/tables.py")
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    found = [page for page in tables.PAGES if "<!-- table:" in (README.parent / page).read_text()]
+    assert found == list(tables.PAGES)
+    for page in found:
+        text = (README.parent / page).read_text()
+        assert tables.renew(text) == text, "run `python benchmarks/tables.py`"
+        assert tables.renew(text.replace("| `train_cifar.py", "| `other.py")) == text
 
 
 @pytest.fixture

@@ -1,0 +1,94 @@
+"""Where the time of a training step goes, operation by operation.
+
+    python benchmarks/step_profile.py                      # all networks, five minutes
+    python benchmarks/step_profile.py speednet davidnet
+
+TensorFlow's own profiler notes when each operation begins and ends. Those of one kind are summed
+over the step; two that run side by side both count, so the sum may exceed the step. The networks
+and batches are those of `step_time.py`, in the precision that is chosen for the machine. Writes
+`benchmarks/results/step_profile.json`.
+"""
+
+import argparse
+import collections
+import contextlib
+import json
+import os
+import sys
+import tempfile
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import machine
+import tensorflow as tf
+from step_time import NETWORKS, keras_steps
+from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+from keras_twist.recipes.runtime import resolve_precision
+
+RESULT = Path(__file__).parent / "results" / "step_profile.json"
+STEPS = 4
+SHOWN = 12
+
+
+def profile(name, precision):
+    """Milliseconds a step by kind of operation, most first, and those of the step."""
+    take = keras_steps(name, "plain", precision)
+    take(3)  # compiles
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            take(STEPS)
+        (path,) = Path(folder).rglob("*.xplane.pb")
+        space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    spent, begun, ended = collections.Counter(), [], []
+    for plane in space.planes:
+        names = {key: event.name for key, event in plane.event_metadata.items()}
+        for line in plane.lines:
+            if not line.name.startswith("tf_Compute"):
+                continue
+            for event in line.events:
+                called = names[event.metadata_id]
+                _, colon, kind = called.rpartition(":")
+                if colon and "::" not in called:
+                    spent[kind.removeprefix("_").removeprefix("MklNative")] += event.duration_ps
+                    start = line.timestamp_ns * 1e-6 + event.offset_ps * 1e-9
+                    begun.append(start)
+                    ended.append(start + event.duration_ps * 1e-9)
+    kinds = {kind: time * 1e-9 / STEPS for kind, time in spent.most_common()}
+    return {"step_ms": (max(ended) - min(begun)) / STEPS, "operations_ms": kinds}
+
+
+def main():
+    """Profile, print a table for each network and write the results."""
+    parser = argparse.ArgumentParser(usage="%(prog)s [NETWORK ...]")
+    parser.add_argument("networks", nargs="*", default=[], help=", ".join(NETWORKS))
+    chosen = parser.parse_args().networks or NETWORKS
+    if unknown := set(chosen) - set(NETWORKS):
+        parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}")
+    precision = resolve_precision("auto").removeprefix("mixed_")
+    networks = {}
+    with contextlib.suppress(FileNotFoundError):
+        networks = json.loads(RESULT.read_text())["networks"]
+    for name in chosen:
+        found = profile(name, precision)
+        batch_size, size, _ = NETWORKS[name]
+        networks[name] = {
+            "batch_size": batch_size,
+            "image_size": size,
+            "precision": precision,
+            **found,
+            "machine": machine.describe(),
+        }
+        record = {"what": __doc__.splitlines()[0], "steps": STEPS, "networks": networks}
+        RESULT.write_text(json.dumps(record, indent=2) + "\n")
+        whole = sum(found["operations_ms"].values())
+        print(f"\n{name}, {precision}, {batch_size} images: {found['step_ms']:.0f} ms a step")
+        for kind, ms in list(found["operations_ms"].items())[:SHOWN]:
+            print(f"{ms:10.1f} ms {100 * ms / whole:5.1f} %  {kind}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""Tables of README and docs, made of the files in `benchmarks/results/`.
+
+    python benchmarks/tables.py      # writes them anew
+
+Each stands in its page between `<!-- table: NAME -->` and `<!-- end of table -->`.
+"""
+
+import json
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "benchmarks" / "results"
+PAGES = ("README.md", "docs/speed.md")
+
+
+def trainings():
+    """Whole trainings: accuracy, time and work, over the seeds of each series."""
+    yield "| command | seeds | accuracy, % | mirror images averaged, % | minutes | PFLOP |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, found in _read("time_to_accuracy")["series"].items():
+        script = "train_woof.py" if "dataset" in found["recipe"] else "train_cifar.py"
+        summary = found["summary"]
+        averaged = summary.get("flip_averaged_accuracy")
+        cells = [
+            f"`{script} {name}`",
+            str(summary["runs"]),
+            _spread(summary["accuracy"], 100, 2),
+            _spread(averaged, 100, 2) if averaged else "",
+            _spread(summary["training_seconds"], 1 / 60, 1),
+            f"{found['pflop']:.2f}",
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+TABLES = {"trainings": trainings}
+
+
+def _read(name):
+    return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def _spread(value, factor, digits):
+    """Mean and, where there is one, deviation."""
+    shown = f"{factor * value['mean']:.{digits}f}"
+    if "deviation" in value:
+        shown += f" ± {factor * value['deviation']:.{digits}f}"
+    return shown
+
+
+def renew(text):
+    """A page's text with its tables as the results have them."""
+
+    def table(match):
+        return "\n".join([match[1], *TABLES[match[2]](), match[3]])
+
+    pattern = r"(<!-- table: (\w+) -->)\n.*?(<!-- end of table -->)"
+    return re.sub(pattern, table, text, flags=re.DOTALL)
+
+
+def main():
+    """Write the tables of all pages."""
+    for page in PAGES:
+        path = ROOT / page
+        path.write_text(renew(path.read_text()))
+
+
+if __name__ == "__main__":
+    main()
