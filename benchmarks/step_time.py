@@ -137,7 +137,11 @@ def steps_of(model, batch, xla=False):
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = optimizers.SGD(RATE, MOMENTUM, nesterov=True)
     model.compile(optimizer, loss, jit_compile=xla)
-    batches = tf.data.Dataset.from_tensors(batch).repeat()
+    # TensorFlow 2.21 tunes pipelines in which nothing can be tuned, more and more seldom, and the
+    # end of `fit` waits for the next time: up to as long as it ran.
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    batches = tf.data.Dataset.from_tensors(batch).repeat().with_options(untuned)
 
     def take(steps):
         model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)

@@ -83,7 +83,7 @@ def conv_bn_act(
     Args:
         x: Tensor of shape `(batch, height, width, channels)`.
         filters: Channels of the result.
-        index: Number in the layers' names: `Conv{index}`, `Bn{index}`, `relu{index}`.
+        index: Number in the layers' names: `Conv{index}` and `Bn{index}`, which has the activation.
         activation: Name or function. Defaults to `"relu"`.
         pool: Name of the pooling layer, or None for no pooling. Defaults to None.
         pool_first: Whether to pool before the normalisation, which then costs a quarter, instead
@@ -106,8 +106,7 @@ def conv_bn_act(
     )(x)
     if pool and pool_first:
         x = layers.MaxPooling2D(2, name=pool)(x)
-    x = layers.BatchNormalization(momentum=batch_norm_momentum, epsilon=1e-5, name=f"Bn{index}")(x)
-    x = layers.Activation(activation, name=f"{'relu' if activation == 'relu' else 'act'}{index}")(x)
+    x = BatchNormAct(activation, momentum=batch_norm_momentum, epsilon=1e-5, name=f"Bn{index}")(x)
     if pool and not pool_first:
         x = layers.MaxPooling2D(2, name=pool)(x)
     return x

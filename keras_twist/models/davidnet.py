@@ -43,7 +43,8 @@ def DavidNet(
 
     Returns:
         `keras.Model` from images `(batch, *input_shape)`, normalised per channel, to float32 logits
-        `(batch, num_classes)`. Layers are named `Conv1`, `Bn1`, `relu1`, `pool1`, ...
+        `(batch, num_classes)`. Layers are named `Conv1`, `Bn1`, `pool1`, ...; `Bn1` has the
+        activation.
 
     Raises:
         ValueError: if height or width is not a multiple of 8.

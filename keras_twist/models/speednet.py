@@ -90,8 +90,8 @@ def SpeedNet(
 
     Args:
         num_classes: Length of the result. Defaults to 10.
-        input_shape: `(height, width, channels)`, height and width at least 25. Defaults to
-            `(32, 32, 3)`.
+        input_shape: `(height, width, channels)`, height and width at least 25 with three
+            groups, about twice that with each group more. Defaults to `(32, 32, 3)`.
         width: Filters of the first group. Defaults to 64.
         multipliers: Filters of each group over `width`, which rounds down. airbench95 has
             `(1, 3, 3)` and airbench96 `(1, 3, 4)`, both of width 128. Defaults to `(1, 4, 4)`.
@@ -114,7 +114,7 @@ def SpeedNet(
         `(batch, num_classes)`.
 
     Raises:
-        ValueError: if the images are smaller than 25 pixels or `depth` is neither 2 nor 3.
+        ValueError: if the images are too small or `depth` is neither 2 nor 3.
 
     Example:
         >>> SpeedNet(width=16).output_shape
@@ -124,10 +124,11 @@ def SpeedNet(
         `airbench94` of [airbench](https://github.com/KellerJordan/cifar10-airbench). Differs from
         it in: the whitening bias is never frozen, epsilon of batch normalisation is 1e-5.
     """
-    if min(input_shape[:2]) < 25:
+    smallest = 3 * 2 ** len(multipliers) + 1
+    if min(input_shape[:2]) < smallest:
         raise ValueError(
-            "Argument `input_shape` must have a height and a width of at least 25. "
-            f"Received: input_shape={input_shape}"
+            f"Argument `input_shape` must have a height and a width of at least {smallest}, which "
+            f"{len(multipliers)} groups halve to 3. Received: input_shape={input_shape}"
         )
     if depth not in (2, 3):
         raise ValueError(f"Argument `depth` must be 2 or 3. Received: depth={depth!r}")
@@ -171,7 +172,7 @@ def SpeedNet(
                 if not pool_first:
                     x = layers.MaxPooling2D(2, name=f"pool{group}")(x)
                 shortcut = x
-    x = layers.GlobalMaxPooling2D(name="pool4")(x)
+    x = layers.GlobalMaxPooling2D(name=f"pool{len(multipliers) + 1}")(x)
     x = float32_head(x, num_classes, scale=logit_scale, kernel_initializer=torch_uniform())
     return keras.Model(inputs, x, name=name)
 

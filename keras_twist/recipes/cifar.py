@@ -3,7 +3,7 @@
 import functools
 import inspect
 
-import keras
+import numpy as np
 
 from keras_twist import models, optimizers
 from keras_twist.data import (
@@ -14,7 +14,7 @@ from keras_twist.data import (
     load_cifar10,
     mixup,
 )
-from keras_twist.recipes.policies import GrowingAverage
+from keras_twist.recipes.policies import GrowingAverage, build_muon
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.task import Data, check_activation, check_holdout
 
@@ -24,6 +24,8 @@ MODEL_FIELDS = (
     "width activation dropout pool_first whitening identity bias_rate logit_scale"
 ).split()
 EVAL_BATCH_SIZE = 1000
+# Images that SpeedNet's first layer is fitted to.
+WHITENED = 5000
 MODELS = {
     "davidnet": models.DavidNet,
     "resnet9": models.ResNet9,
@@ -109,8 +111,7 @@ def build_model(recipe, data):
         options["kernel_initializer"] = models.torch_uniform()  # as the published results had it
     model = make(num_classes=NUM_CLASSES, input_shape=data.train[0].shape[1:], **options)
     if recipe.model.startswith("speednet") and recipe.whitening is not False:
-        sample = keras.ops.convert_to_numpy(normalization()(data.train[0][:5000]))
-        models.whiten(model, sample)
+        models.whiten(model, np.asarray(normalization()(data.train[0][:WHITENED])))
     return model
 
 
@@ -119,14 +120,16 @@ def build_optimizer(recipe, model, learning_rate, momentum, steps):
 
     Weight decay is coupled: the gradient of every weight gains decay * weight.
     """
-    make = optimizers.Muon if recipe.optimizer == "muon" else optimizers.SGD
-    optimizer = make(
-        learning_rate,
-        momentum,
-        nesterov=recipe.nesterov,
-        weight_decay=recipe.weight_decay,
-        coupled=True,
-    )
+    if recipe.optimizer == "muon":
+        optimizer = build_muon(recipe, learning_rate, momentum)
+    else:
+        optimizer = optimizers.SGD(
+            learning_rate,
+            momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay,
+            coupled=True,
+        )
     if recipe.lookahead:
         return optimizers.Lookahead(optimizer, recipe.lookahead, GrowingAverage(steps))
     return optimizer

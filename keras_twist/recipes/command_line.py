@@ -27,8 +27,8 @@ GROUPS = {
     "model": "model width activation dropout pool_first whitening identity bias_rate logit_scale "
     "conv self_attention symmetric pool stem_strides",
     "optimisation and schedule": "optimizer learning_rate schedule pct_start anneal_start cycles "
-    "start_factor end_factor momentum low_momentum nesterov beta_2 epsilon weight_decay lookahead "
-    "label_smoothing",
+    "start_factor end_factor momentum low_momentum nesterov kernel_rate kernel_momentum "
+    "beta_2 epsilon weight_decay lookahead label_smoothing",
     "augmentation": "flip alternating_flip padding min_scale cutout erasing erasing_area mixup",
     "evaluation": "holdout valid_scale flip_averaged trained predict export",
     "instead of training": "dry_run dump lr_find lr_find_start lr_find_end lr_find_steps",
@@ -68,7 +68,7 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
         hint = f" Did you mean {close[0]}?" if close else ""
         raise RecipeError(f"unknown recipe {name!r}; there are {', '.join(recipes)}.{hint}")
     recipe = recipes[name]
-    values = _read(recipe, recipes, about, translate(rest, flags), examples)
+    values = _read(recipe, about, translate(rest, flags), examples)
     options = Options(
         **{field.name: values.pop(field.name) for field in dataclasses.fields(Options)}
     )
@@ -85,7 +85,7 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
     return None if flags else changed, options
 
 
-def _read(recipe, recipes, about, arguments, examples):
+def _read(recipe, about, arguments, examples):
     """Dict with the values of all fields; or the help."""
     command = _command(recipe)
     message = io.StringIO()
@@ -93,7 +93,7 @@ def _read(recipe, recipes, about, arguments, examples):
         with contextlib.redirect_stderr(message):
             found = tyro.cli(
                 type(command),
-                prog=f"{Path(sys.argv[0]).name} [{'|'.join(recipes)}]",
+                prog=f"{Path(sys.argv[0]).name} [RECIPE]",
                 description="Train a recipe: the name of one, then any field to change.",
                 args=arguments,
                 default=command,

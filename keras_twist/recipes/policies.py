@@ -1,8 +1,9 @@
-"""How a recipe's learning rate and momentum move, and how it averages its weights."""
+"""How a recipe's learning rate and momentum move, and what moves by them."""
 
 import keras
 from keras import ops
 
+from keras_twist.optimizers import Muon
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.schedules import (
     Cyclical,
@@ -43,6 +44,33 @@ def build_schedules(recipe, steps):
     if recipe.low_momentum is not None:
         momentum = MirroredMomentum(learning_rate, recipe.low_momentum, momentum)
     return learning_rate, momentum
+
+
+def build_muon(recipe, learning_rate, momentum, exclude=()):
+    """The recipe's `Muon`, whose weight decay is coupled.
+
+    Args:
+        recipe: A `Recipe`.
+        learning_rate: Number or schedule.
+        momentum: Likewise.
+        exclude: See `Muon`. Defaults to `()`.
+
+    Returns:
+        A `keras_twist.optimizers.Muon`.
+    """
+    given = {
+        field: getattr(recipe, field)
+        for field in ("kernel_rate", "kernel_momentum")
+        if getattr(recipe, field) is not None
+    }
+    return Muon(
+        learning_rate,
+        momentum,
+        exclude=exclude,
+        weight_decay=recipe.weight_decay,
+        coupled=True,
+        **given,
+    )
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")

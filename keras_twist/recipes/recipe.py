@@ -52,6 +52,8 @@ class Recipe:
         "cycles": (1, math.inf),
         "momentum": (0, 1),
         "low_momentum": (0, 1),
+        "kernel_rate": (1e-6, math.inf),
+        "kernel_momentum": (0, 0.9999),
         "weight_decay": (0, math.inf),
         "label_smoothing": (0, 0.99),
         "mixup": (0, math.inf),
@@ -99,6 +101,12 @@ class Recipe:
 
     low_momentum: float | None = None
     """If set, momentum falls to this while the learning rate rises, and comes back (one_cycle)."""
+
+    kernel_rate: float | None = None
+    """Learning rate of convolution kernels over that of all other weights (muon)."""
+
+    kernel_momentum: float | None = None
+    """Momentum of convolution kernels (muon)."""
 
     weight_decay: float = 5e-4
     """Share of a weight that is taken off it per update and unit of the learning rate."""
@@ -193,6 +201,13 @@ class Recipe:
                 "Field `low_momentum` must not be above `momentum`. Received: "
                 f"low_momentum={self.low_momentum}, momentum={self.momentum}"
             )
+        for field in ("kernel_rate", "kernel_momentum"):
+            # `optimizer` is a field of each task, with choices of its own.
+            if getattr(self, field) is not None and self.optimizer != "muon":
+                raise RecipeError(
+                    f"Field `{field}` needs optimizer='muon'. Received: "
+                    f"{field}={getattr(self, field)}, optimizer={self.optimizer!r}"
+                )
         if self.schedule == "one_cycle" and not 0 < self.end_factor <= self.start_factor:
             raise RecipeError(
                 "Fields `start_factor` and `end_factor` must be positive with schedule="

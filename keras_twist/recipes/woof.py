@@ -1,9 +1,11 @@
 """How a recipe for ImageWoof or Imagenette becomes data, a model and an optimizer."""
 
+import re
+
 import keras
 import numpy as np
 
-from keras_twist import optimizers
+from keras_twist import models, optimizers
 from keras_twist.data import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -15,10 +17,13 @@ from keras_twist.data import (
 )
 from keras_twist.recipes import woof_networks
 from keras_twist.recipes.center_views import center_views
+from keras_twist.recipes.policies import build_muon
 from keras_twist.recipes.task import Data, check_holdout
 
 NUM_CLASSES = 10
 EVAL_BATCH_SIZE = 128
+# Pictures that SpeedNet's first layer is fitted to.
+WHITENED = 600
 # fastai's RandomErasing as the published script calls it.
 ERASED, RECTANGLES = 0.3, 3
 LOADERS = {"imagewoof": load_imagewoof, "imagenette": load_imagenette}
@@ -93,8 +98,13 @@ def training_options(recipe, data):
 
 
 def build_model(recipe, data):
-    """The recipe's network."""
-    return woof_networks.build(recipe, NUM_CLASSES)
+    """The recipe's network, with a SpeedNet's first layer fitted to the training pictures."""
+    model = woof_networks.build(recipe, NUM_CLASSES)
+    if recipe.model == "speednet":
+        shown = np.sort(np.random.default_rng(0).permutation(len(data.train[0]))[:WHITENED])
+        views = center_views(data.train[0][shown], data.aspects[shown], recipe.image_size, 1.0)
+        models.whiten(model, np.asarray(normalization()(views)))
+    return model
 
 
 def build_optimizer(recipe, model, learning_rate, momentum, steps):
@@ -111,11 +121,21 @@ def build_optimizer(recipe, model, learning_rate, momentum, steps):
         ),
         "rms": lambda: keras.optimizers.RMSprop(learning_rate, rho=recipe.beta_2, **common),
         "sgd": lambda: optimizers.SGD(learning_rate, momentum, weight_decay=recipe.weight_decay),
+        "muon": lambda: build_muon(recipe, learning_rate, momentum, exclude=depthwise(model)),
     }
     optimizer = makers[recipe.optimizer]()
     if recipe.weight_decay:
         optimizer.exclude_from_weight_decay(var_list=undecayed(model))
     return optimizer
+
+
+def depthwise(model):
+    """Patterns of the paths of depthwise kernels, whose channels have nothing in common."""
+    return [
+        f"^{re.escape(layer.path)}/"
+        for layer in model.layers
+        if isinstance(layer, keras.layers.DepthwiseConv2D)
+    ]
 
 
 def undecayed(model):

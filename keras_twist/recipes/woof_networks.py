@@ -1,5 +1,8 @@
 """The networks of the recipes for ImageWoof, by the names that the published scripts give them."""
 
+import dataclasses
+import inspect
+
 from keras_twist import models
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.task import check_activation
@@ -31,7 +34,10 @@ MODELS = {
     "xse_resnext34_deep": models.XSEResNeXt34Deep,
     "xse_resnext50_deep": models.XSEResNeXt50Deep,
     "depthwise_xresnet": models.DepthwiseXResNet,
+    "speednet": models.SpeedNet,
 }
+# Fields that are arguments of those networks that have them.
+OPTIONS = "conv self_attention symmetric pool stem_strides".split()
 
 
 def build(recipe, num_classes):
@@ -41,25 +47,38 @@ def build(recipe, num_classes):
         RecipeError: if an option means nothing to this network, or does not fit it.
     """
     check_activation(recipe)
-    options = {
-        "self_attention": recipe.self_attention,
-        "symmetric": recipe.symmetric,
-        "pool": recipe.pool,
-        "stem_strides": recipe.stem_strides,
-        "activation": recipe.activation or "mish",
-    }
-    if recipe.model != "depthwise_xresnet":
-        options["conv"] = recipe.conv
-    elif recipe.conv != "conv":
-        raise RecipeError(
-            "Field `conv` means nothing to the model 'depthwise_xresnet'. "
-            f"Received: conv={recipe.conv!r}"
-        )
-    if recipe.width is not None:
-        stages = 6 if recipe.model.endswith("_deep") else 4
-        options["widths"] = [recipe.width * factor for factor in (1, 2, 4, 8, 4, 4)[:stages]]
+    make = MODELS[recipe.model]
+    accepted = inspect.signature(make).parameters
+    usual = {field.name: field.default for field in dataclasses.fields(recipe)}
+    options = {}
+    for field in OPTIONS:
+        value = getattr(recipe, field)
+        if field in accepted:
+            options[field] = value
+        elif value != usual[field]:
+            raise RecipeError(
+                f"Field `{field}` means nothing to the model {recipe.model!r}. "
+                f"Received: {field}={value!r}"
+            )
+    if recipe.model == "speednet":
+        options |= _speednet_options(recipe)
+    else:
+        options["activation"] = recipe.activation or "mish"
+        if recipe.width is not None:
+            stages = 6 if recipe.model.endswith("_deep") else 4
+            options["widths"] = [recipe.width * factor for factor in (1, 2, 4, 8, 4, 4)[:stages]]
     shape = (recipe.image_size, recipe.image_size, 3)
     try:
-        return MODELS[recipe.model](num_classes=num_classes, input_shape=shape, **options)
+        return make(num_classes=num_classes, input_shape=shape, **options)
     except ValueError as error:
         raise RecipeError(f"Field `model`: {error}") from error
+
+
+def _speednet_options(recipe):
+    """As many groups as leave 3x3 pixels, each twice as wide as the one before, up to 8 times."""
+    groups = ((recipe.image_size - 1) // 3).bit_length() - 1
+    options = {"multipliers": [min(2**group, 8) for group in range(groups)]}
+    for field in ("width", "activation"):
+        if getattr(recipe, field) is not None:
+            options[field] = getattr(recipe, field)
+    return options

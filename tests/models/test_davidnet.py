@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from keras_twist.models import DavidNet, ResNet9
+from keras_twist.ops import mish
 
 # Kernel weights of Conv1 to Conv8 and the dense layer, counted by hand.
 CONVOLUTIONS = [1_728, 73_728, 147_456, 147_456, 294_912, 1_179_648, 2_359_296, 2_359_296]
@@ -24,9 +25,8 @@ def test_davidnet_has_the_published_counts_and_names():
         assert model.get_layer(f"Conv{number}").count_params() == size
     assert model.get_layer("dense").count_params() == 5_120
     assert [layer.name for layer in model.layers] == (
-        "model_input Conv1 Bn1 relu1 Conv2 Bn2 relu2 pool1 Conv3 Bn3 relu3 dropout1 Conv4 Bn4 "
-        "relu4 add1 Conv5 Bn5 relu5 pool2 Conv6 Bn6 relu6 pool3 Conv7 Bn7 relu7 "
-        "dropout2 Conv8 Bn8 relu8 add2 pool4 flatten dense"
+        "model_input Conv1 Bn1 Conv2 Bn2 pool1 Conv3 Bn3 dropout1 Conv4 Bn4 add1 "
+        "Conv5 Bn5 pool2 Conv6 Bn6 pool3 Conv7 Bn7 dropout2 Conv8 Bn8 add2 pool4 flatten dense"
     ).split()
 
 
@@ -34,8 +34,9 @@ def test_options_of_cifar10_fast():
     model = DavidNet(dropout=0.0, pool_first=True, logit_scale=0.125, activation="mish", width=8)
     names = [layer.name for layer in model.layers]
     assert "dropout1" not in names
-    assert names[4:8] == ["Conv2", "pool1", "Bn2", "act2"]
+    assert names[3:6] == ["Conv2", "pool1", "Bn2"]
     assert model.get_layer("Bn1").momentum == 0.9
+    assert model.get_layer("Bn1").activation is mish
     images = np.random.default_rng(0).normal(size=(2, 32, 32, 3)).astype("float32")
     plain = DavidNet(dropout=0.0, pool_first=True, activation="mish", width=8)
     plain.set_weights(model.get_weights())
@@ -47,7 +48,7 @@ def test_options_of_cifar10_fast():
 def test_resnet9_pools_before_it_normalises_and_has_a_bias():
     model = ResNet9(width=8)
     names = [layer.name for layer in model.layers]
-    assert names[4:8] == ["Conv2", "pool1", "Bn2", "relu2"]
+    assert names[3:6] == ["Conv2", "pool1", "Bn2"]
     assert model.get_layer("dense").use_bias
     assert ResNet9().count_params() == 6_577_600 + 10
 

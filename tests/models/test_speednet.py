@@ -76,6 +76,13 @@ def test_starts_as_maxima_of_the_image(options):
     np.testing.assert_allclose(ops.convert_to_numpy(features)[:, :24], expected, 1e-3)
 
 
+def test_a_group_more_halves_once_more():
+    model = SpeedNet(width=4, multipliers=(1, 2, 2, 2), input_shape=(64, 49, 3))
+    assert model.get_layer("pool5").input.shape[1:] == (3, 3, 8)
+    with pytest.raises(ValueError, match="`input_shape`.*at least 49.*4 groups"):
+        SpeedNet(multipliers=(1, 2, 2, 2))
+
+
 def test_parts_can_be_left_out():
     assert SpeedNet(whitening=False, width=4).get_layer("whitening").trainable
     kernel = ops.convert_to_numpy(SpeedNet(identity=False, width=24).get_layer("conv1a").kernel)

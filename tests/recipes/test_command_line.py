@@ -113,9 +113,9 @@ def test_many_names_are_told_by_the_closest():
 
     assert message("resnet50") == (
         "invalid choice 'resnet50' for argument --model. The closest are xresnet50, xresnext50, "
-        "mxresnet50. --help lists all 26."
+        "mxresnet50. --help lists all 27."
     )
-    assert message("vgg") == "invalid choice 'vgg' for argument --model. --help lists all 26."
+    assert message("vgg") == "invalid choice 'vgg' for argument --model. --help lists all 27."
 
 
 def test_several_values_and_plain_flags():

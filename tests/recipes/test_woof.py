@@ -144,6 +144,60 @@ def test_every_optimizer_decays_kernels_and_spares_the_rest(name):
     assert kinds == {"gamma", "beta", "bias"}
 
 
+def test_muon_moves_convolutions_and_leaves_depthwise_kernels_to_sgd():
+    recipe = WoofRecipe(
+        name="test", optimizer="muon", image_size=32, width=4, model="depthwise_xresnet",
+        learning_rate=0.5, weight_decay=0.5, kernel_rate=0.2, kernel_momentum=0.7, momentum=0.0,
+        precision="float32", schedule="linear", pct_start=0.001, start_factor=1.0,
+    )  # fmt: skip
+    model = woof.build_model(recipe, None)
+    task.compile_model(model, recipe, 10_000, jit_compile=False)
+    optimizer = model.optimizer
+    assert (optimizer.kernel_rate, optimizer.kernel_momentum) == (0.2, 0.7)
+    optimizer.build(model.trainable_variables)
+    before = [np.array(weight) for weight in model.trainable_weights]
+    rng = np.random.default_rng(0)
+    gradients = [rng.normal(size=w.shape).astype("float32") for w in model.trainable_weights]
+    optimizer.apply(gradients)
+    moved = set()
+    for weight, old, gradient in zip(model.trainable_weights, before, gradients, strict=True):
+        decay = 0.5 * old if weight.name == "kernel" else 0.0
+        by_sgd = old - 0.5 * (gradient + decay)
+        if not np.allclose(np.array(weight), by_sgd, atol=1e-5):
+            moved.add(weight.path.rsplit("/", 2)[-2])
+    convolutions = {
+        layer.name
+        for layer in model.layers
+        if isinstance(layer, keras.layers.Conv2D)
+        and not isinstance(layer, keras.layers.DepthwiseConv2D)
+    }
+    assert moved == convolutions and len(convolutions) > 40
+
+
+@pytest.mark.parametrize(("size", "groups"), [(32, 3), (64, 4), (96, 4), (97, 5), (128, 5)])
+def test_speednet_halves_the_picture_down_to_three_pixels(size, groups):
+    recipe = WoofRecipe(name="test", model="speednet", image_size=size, width=4, activation="relu")
+    model = woof_networks.build(recipe, 10)
+    side = model.get_layer(f"norm{groups}b").output.shape[1]
+    assert 3 <= side <= 5
+    filters = [model.get_layer(f"conv{g}b").filters for g in range(1, groups + 1)]
+    assert filters == [4, 8, 16, 32, 32][:groups]
+    assert model.get_layer("norm1a").activation is keras.activations.relu
+
+
+def test_speednet_is_fitted_to_the_pictures_and_refuses_what_it_has_not(tiny_woof):
+    recipe = WoofRecipe(name="test", model="speednet", **SMALL)
+    data = woof.load(recipe, tiny_woof)
+    model = woof.build_model(recipe, data)
+    views = center_views(data.train[0], data.aspects, 32, 1.0)
+    patches = model.get_layer("whitening")(woof.normalization()(views))
+    patches = np.asarray(patches)[..., :12].reshape(-1, 12)
+    np.testing.assert_allclose(patches.T @ patches / len(patches), np.eye(12), atol=0.05)
+    for field, value in (("conv", "twist"), ("pool", "max"), ("stem_strides", 1)):
+        with pytest.raises(RecipeError, match=f"`{field}` means nothing to the model 'speednet'"):
+            woof_networks.build(dataclasses.replace(recipe, **{field: value}), 10)
+
+
 def test_a_small_network_learns_a_tiny_set(tiny_woof):
     recipe = WoofRecipe(
         name="test", model="xresnet18", optimizer="sgd", learning_rate=0.1, momentum=0.9, **SMALL
