@@ -9,6 +9,8 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from keras import ops
+
 from keras_twist.arguments import check_integer
 from keras_twist.ops import draws, erasing
 from keras_twist.ops import image as image_ops
@@ -135,10 +137,8 @@ def alternating_flip():
     """
 
     def draw(uniform, shape, examples):
-        import tensorflow as tf
-
-        turned = tf.equal(examples.epoch % 2, 1)
-        return {"flip": tf.not_equal(examples.number < 0.5, turned)}
+        turned = ops.equal(examples.epoch % 2, 1)
+        return {"flip": ops.logical_xor(examples.number < 0.5, turned)}
 
     return Augmentation(draw, image_ops.flip_horizontal, by_example=True)
 

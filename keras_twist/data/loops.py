@@ -2,6 +2,7 @@
 
 import itertools
 
+from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation
 
 
@@ -11,18 +12,15 @@ def compile_operations(operations):
     Operations are compiled as one, which saves passes over memory, but for those that say `alone`:
     XLA would calculate their pixels again for every operation behind them.
     """
-    import tensorflow as tf
 
     def compiled(group):
-        # Without AutoGraph, which would wrap the errors of operations into pages of its own.
-        @tf.function(jit_compile=True, autograph=False)
         def apply_all(images, draws):
             for operation, drawn in zip(group, draws, strict=True):
                 apply = operation.apply if isinstance(operation, Augmentation) else operation
                 images = apply(images, **drawn)
             return images
 
-        return apply_all
+        return stateless.compiled(apply_all)
 
     groups, joins = [], False
     for operation in operations:
@@ -35,7 +33,8 @@ def compile_operations(operations):
 
     def run(images, draws):
         draws = iter(draws)
-        for loop, length in loops:
+        for number, (loop, length) in enumerate(loops):
+            images = stateless.apart(images) if number else images
             images = loop(images, list(itertools.islice(draws, length)))
         return images
 
