@@ -124,11 +124,12 @@ class Recipe:
     """Arithmetic; auto takes the fastest one that the device has in hardware."""
 
     xla: XLA = "auto"
-    """Compile the step with XLA; auto does on a GPU and does not on a CPU, where it is slower."""
+    """Compile the step with XLA; auto does on a GPU and does not on a CPU, where it is slower. JAX
+    always does."""
 
     feed: Feed = "tf.data"
     """Where batches are made, the same ones: tf.data, on the host; resident, inside the step, from
-    images kept on the device."""
+    images kept on the device. JAX always keeps them there."""
 
     seed: int = 0
     """Decides initial weights, order and augmentation."""

@@ -134,9 +134,7 @@ def test_alternating_flip_turns_every_image_every_other_epoch():
     np.testing.assert_array_equal(second, ~first)
     np.testing.assert_array_equal(third, first)
     # The same after a resume in the second epoch, and other images for another seed.
-    resumed = data.train_dataset(
-        images, np.arange(64), 16, repeat=True, initial_step=4, **options
-    )
+    resumed = data.train_dataset(images, np.arange(64), 16, repeat=True, initial_step=4, **options)
     np.testing.assert_array_equal(epoch(itertools.islice(resumed, 4)), second)
     other = data.train_dataset(images, np.arange(64), 16, options["augment"], seed=6)
     assert not np.array_equal(epoch(other), first)
