@@ -1,4 +1,4 @@
-"""What is drawn for an augmentation inside tf.data; `keras_twist.ops` then applies it.
+"""What is drawn for an augmentation of a pipeline; `keras_twist.ops` then applies it.
 
 Draws are per image and stateless: the seed that the pipeline hands in, made of (seed, step),
 decides them. So a pipeline is reproducible with any number of threads and goes on after a restart.

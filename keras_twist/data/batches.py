@@ -115,9 +115,10 @@ class Batches:
     def _step(self):
         # The arrays are arguments: XLA would take what a function only knows of as constants, and
         # write them into the program.
-        return stateless.compiled(
-            lambda arrays, step, indices: self.make(self.draw(step, indices), arrays)
-        )
+        def make_batch(arrays, step, indices):
+            return self.make(self.draw(step, indices), arrays)
+
+        return stateless.compiled(make_batch)
 
     def check(self):
         """Trace `at`, which raises the errors of operations that cannot work on such images."""

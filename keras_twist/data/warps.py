@@ -1,4 +1,4 @@
-"""Random rotation, translation and resized crops inside tf.data."""
+"""Random rotation, translation and resized crops of a pipeline."""
 
 import numpy as np
 from keras import ops

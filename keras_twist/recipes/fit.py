@@ -9,6 +9,7 @@ from keras_twist import callbacks
 from keras_twist.callbacks.reporting import read_json_lines
 from keras_twist.files import partial_path, remove_partials
 from keras_twist.recipes import (
+    backends,
     checkpoint,
     epoch_logs,
     run_folder,
@@ -85,7 +86,7 @@ def fit(
     epoch_logs.check_logs(log)
     if resume is not None:
         recipe = run_folder.read_recipe(resume)
-        runtime.check_backend(resume)
+        backends.check_backend(resume)
         run_record.read_rows(Path(resume) / run_folder.METRICS, needed=_REPORTED)
     replicas = strategies.of(recipe)
     with replicas.guard(), contextlib.ExitStack() as claimed:

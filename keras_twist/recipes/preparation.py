@@ -6,7 +6,7 @@ import keras
 
 from keras_twist.callbacks.model_state import state_variables
 from keras_twist.data.stateless import on_jax
-from keras_twist.recipes import runtime, strategies, task
+from keras_twist.recipes import backends, runtime, strategies, task
 from keras_twist.recipes.memory import check_memory
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.trainer import Trainer
@@ -26,7 +26,7 @@ def prepare(recipe, data_dir=None):
     Raises:
         RecipeError: if the recipe does not fit the data or the network.
     """
-    runtime.check_backend()
+    backends.check_backend()
     replicas = strategies.of(recipe)
     policy = runtime.resolve_precision(recipe.precision)
     if replicas.strategy and policy == "mixed_float16":

@@ -136,7 +136,8 @@ class Recipe:
 
     deterministic: bool = False
     """The same weights to the last bit on repeat on a GPU as well, by operations that may be slower
-    and without XLA. On a CPU that is so without it as well."""
+    and without XLA. On a CPU that is so without it as well. JAX on a GPU needs the environment
+    variable XLA_FLAGS=--xla_gpu_deterministic_ops=true."""
 
     strategy: Strategy = "none"
     """Devices that share each batch. none: one. mirrored: all GPUs of this machine. multi_worker:

@@ -12,7 +12,6 @@ from pathlib import Path
 import keras
 
 from keras_twist.data.stateless import on_jax
-from keras_twist.recipes.json_files import read_json
 from keras_twist.recipes.recipe import RecipeError
 
 BFLOAT16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
@@ -20,35 +19,8 @@ PACKAGES = (
     "keras_twist keras tensorflow tensorflow-cpu jax jaxlib jax-cuda12-plugin jax-cuda13-plugin "
     "torch numpy"
 ).split()
-BACKENDS = ("tensorflow", "jax")
 # Without it, sums on a GPU are added in any order. XLA reads it once, when a process begins.
 DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
-
-
-def check_backend(folder=None):
-    """Raise `RecipeError` unless Keras computes with what recipes train on.
-
-    Args:
-        folder: Path of a run that is to go on, which it does with what it began with: another
-            backend would draw other numbers. Defaults to None.
-    """
-    backend = keras.backend.backend()
-    if backend not in BACKENDS:
-        raise RecipeError(
-            "recipes are trained by TensorFlow or by JAX: set KERAS_BACKEND=tensorflow or "
-            f"KERAS_BACKEND=jax. Received: KERAS_BACKEND={backend}"
-        )
-    if folder is None:
-        return
-    # Without a readable file nobody knows; the checkpoint is what has to be whole.
-    begun = None
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        begun = read_json(Path(folder) / "environment.json").get("backend")
-    if begun in BACKENDS and begun != backend:
-        raise RecipeError(
-            f"{folder} was begun with KERAS_BACKEND={begun} and goes on with nothing else. "
-            f"Received: KERAS_BACKEND={backend}"
-        )
 
 
 def resolve_precision(precision):
@@ -104,7 +76,8 @@ def resolve_xla(xla):
     if on_jax():
         if xla == "off":
             raise RecipeError(
-                f"Field `xla` must not be 'off' on JAX, which always compiles. Received: xla={xla!r}"
+                "Field `xla` must not be 'off' on JAX, which always compiles. "
+                f"Received: xla={xla!r}"
             )
         return True
     return bool(gpu_capabilities()) if xla == "auto" else xla == "on"

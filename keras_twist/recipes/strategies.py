@@ -32,8 +32,7 @@ def of(recipe):
         return Replicas()
     if on_jax():
         raise RecipeError(
-            "Field `strategy` must be 'none' on JAX: what it means is TensorFlow's, so set "
-            f"KERAS_BACKEND=tensorflow. Received: strategy={recipe.strategy!r}"
+            f"Field `strategy` must be 'none' on JAX. Received: strategy={recipe.strategy!r}"
         )
     if recipe.strategy not in _started:
         make = {"mirrored": _mirrored, "multi_worker": _multi_worker}[recipe.strategy]
