@@ -121,18 +121,6 @@ def compiled(function):
     return tf.function(function, jit_compile=True, autograph=False)
 
 
-def apart(tensor):
-    """The tensor; what follows is compiled apart from what made it, where one function holds both.
-
-    On TensorFlow they are functions of their own.
-    """
-    if on_jax():
-        import jax
-
-        return jax.lax.optimization_barrier(tensor)
-    return tensor
-
-
 def shuffled(count, seed, epoch):
     """The order of an epoch on the host, int32 of shape `(count,)`; for JAX.
 
