@@ -28,8 +28,8 @@ def resolve_precision(precision):
 
     On a GPU, bfloat16 from compute capability 8.0 on, float16 from 7.0 on. On a CPU, bfloat16 if
     the processor has instructions for it (1.4 to 1.6 times faster than float32 there), never
-    float16, which is emulated and several times slower. JAX takes float32 on every CPU: its
-    convolutions there do not use those instructions, and are slower in bfloat16.
+    float16, which is emulated and several times slower. JAX takes float32 on every CPU, where
+    its steps are slower in bfloat16 even if the processor has those instructions.
 
     Args:
         precision: A policy's name, returned as it is, or `"auto"`.
