@@ -3,7 +3,7 @@
     python tests/run_backends.py                          # both; a few minutes
     python tests/run_backends.py jax                      # one
     python tests/run_backends.py jax tests/conformance    # these tests only
-    python tests/run_backends.py torch -x                 # what else follows goes to pytest
+    python tests/run_backends.py torch -x -n 2            # what else follows goes to pytest
 
 Each backend has a virtual environment of its own, `.venv-jax` and `.venv-torch`, made on the first
 call and kept. They hold the package, the backend and pytest, and are checked to hold no TensorFlow,
@@ -43,7 +43,14 @@ def environment_of(backend):
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists() and run(sys.executable, "-m", "venv", folder):
         raise SystemExit(f"{folder} could not be made.")
-    packages = ["-e", ".[train]", *BACKENDS[backend], "pytest>=8.2", "hypothesis>=6.100"]
+    packages = [
+        "-e",
+        ".[train]",
+        *BACKENDS[backend],
+        "pytest>=8.2",
+        "pytest-xdist>=3.6",
+        "hypothesis>=6.100",
+    ]
     if run(python, "-m", "pip", "install", "-q", *packages):
         raise SystemExit(f"{folder} could not be filled.")
     absent = "import sys, importlib.util as u; sys.exit(u.find_spec('tensorflow') is not None)"
