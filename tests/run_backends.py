@@ -43,14 +43,8 @@ def environment_of(backend):
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists() and run(sys.executable, "-m", "venv", folder):
         raise SystemExit(f"{folder} could not be made.")
-    packages = [
-        "-e",
-        ".[train]",
-        *BACKENDS[backend],
-        "pytest>=8.2",
-        "pytest-xdist>=3.6",
-        "hypothesis>=6.100",
-    ]
+    tools = "pytest>=8.2 pytest-xdist>=3.6 hypothesis>=6.100".split()
+    packages = ["-e", ".[train]", *BACKENDS[backend], *tools]
     if run(python, "-m", "pip", "install", "-q", *packages):
         raise SystemExit(f"{folder} could not be filled.")
     absent = "import sys, importlib.util as u; sys.exit(u.find_spec('tensorflow') is not None)"
