@@ -1,13 +1,13 @@
 """Run the tests that need no TensorFlow where there is none: on JAX, on PyTorch, or on both.
 
-    python tests/run_backends.py                          # both
+    python tests/run_backends.py                          # both; a few minutes
     python tests/run_backends.py jax                      # one
     python tests/run_backends.py jax tests/conformance    # these tests only
-    python tests/run_backends.py torch -x                 # what else follows goes to pytest
+    python tests/run_backends.py torch -x -n 2            # what else follows goes to pytest
 
 Each backend has a virtual environment of its own, `.venv-jax` and `.venv-torch`, made on the first
 call and kept. They hold the package, the backend and pytest, and are checked to hold no TensorFlow,
-so that an import of it fails here first.
+so that an import of it fails here first. JAX trains the recipes for CIFAR-10 as well.
 """
 
 import os
@@ -19,10 +19,16 @@ ROOT = Path(__file__).resolve().parents[1]
 # On Linux PyPI's torch brings CUDA along, several gigabytes; with a CPU build at hand, install that
 # into `.venv-torch` first.
 BACKENDS = {"jax": ["jax"], "torch": ["torch==2.13.0"]}
-TESTS = (
+EVERYWHERE = (
     "callbacks conformance layers models ops optimizers test_cyclical.py test_files.py "
     "test_schedules.py test_source.py"
 ).split()
+TRAINING = (
+    "data/test_augment.py data/test_augment_draws.py data/test_mix.py data/test_pipeline.py "
+    "data/test_resident.py data/test_stretched_crop.py recipes/test_cifar.py recipes/test_jax.py "
+    "recipes/test_runtime.py scripts/test_train_cifar.py"
+).split()
+TESTS = {"jax": [*EVERYWHERE, *TRAINING], "torch": EVERYWHERE}
 
 
 def run(*command, **environment):
@@ -37,7 +43,8 @@ def environment_of(backend):
     python = folder / ("Scripts" if os.name == "nt" else "bin") / "python"
     if not python.exists() and run(sys.executable, "-m", "venv", folder):
         raise SystemExit(f"{folder} could not be made.")
-    packages = ["-e", ".", *BACKENDS[backend], "pytest>=8.2", "hypothesis>=6.100"]
+    tools = "pytest>=8.2 pytest-xdist>=3.6 hypothesis>=6.100".split()
+    packages = ["-e", ".[train]", *BACKENDS[backend], *tools]
     if run(python, "-m", "pip", "install", "-q", *packages):
         raise SystemExit(f"{folder} could not be filled.")
     absent = "import sys, importlib.util as u; sys.exit(u.find_spec('tensorflow') is not None)"
@@ -48,11 +55,11 @@ def environment_of(backend):
 
 def main(arguments):
     chosen = [arguments.pop(0)] if arguments and arguments[0] in BACKENDS else list(BACKENDS)
-    if not any((ROOT / argument).exists() for argument in arguments):
-        arguments = [*(f"tests/{name}" for name in TESTS), *arguments]
+    named = any((ROOT / argument).exists() for argument in arguments)
     failed = []
     for backend in chosen:
-        command = environment_of(backend), "-m", "pytest", "-q", *arguments
+        tests = [] if named else [f"tests/{name}" for name in TESTS[backend]]
+        command = environment_of(backend), "-m", "pytest", "-q", *tests, *arguments
         # Compiling takes most of the time on JAX, and these programs run for milliseconds.
         if run(*command, KERAS_BACKEND=backend, JAX_DISABLE_MOST_OPTIMIZATIONS="1"):
             failed.append(backend)

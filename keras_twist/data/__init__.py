@@ -1,4 +1,4 @@
-"""Data sets and tf.data pipelines."""
+"""Data sets, and pipelines of TensorFlow and JAX that make batches of them."""
 
 from keras_twist.data.augment import (
     Augmentation,

@@ -1,4 +1,4 @@
-"""What is drawn for an augmentation inside tf.data; `keras_twist.ops` then applies it.
+"""What is drawn for an augmentation of a pipeline; `keras_twist.ops` then applies it.
 
 Draws are per image and stateless: the seed that the pipeline hands in, made of (seed, step),
 decides them. So a pipeline is reproducible with any number of threads and goes on after a restart.
@@ -8,6 +8,8 @@ Longer than other files for its documentation: what it does is a few lines for e
 import dataclasses
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+from keras import ops
 
 from keras_twist.arguments import check_integer
 from keras_twist.ops import draws, erasing
@@ -135,10 +137,8 @@ def alternating_flip():
     """
 
     def draw(uniform, shape, examples):
-        import tensorflow as tf
-
-        turned = tf.equal(examples.epoch % 2, 1)
-        return {"flip": tf.not_equal(examples.number < 0.5, turned)}
+        turned = ops.equal(examples.epoch % 2, 1)
+        return {"flip": ops.logical_xor(examples.number < 0.5, turned)}
 
     return Augmentation(draw, image_ops.flip_horizontal, by_example=True)
 

@@ -1,8 +1,12 @@
 """How a training batch comes about, in steps that may run at different places."""
 
+import functools
+
 import keras
 import numpy as np
+from keras import ops
 
+from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation, Examples
 from keras_twist.data.checks import check_finite, check_labels, check_scale
 from keras_twist.data.operator import Operator, check_operations
@@ -12,7 +16,8 @@ class Batches:
     """The order of the images, the draws of a batch, and the batch itself.
 
     `order` and `draw` depend on the seed alone; `make` draws nothing. So whoever runs the last one,
-    tf.data or a training step, gets the same batches.
+    tf.data or a training step, gets the same batches. JAX has no use for tf.data: `at` does all of
+    it for a step.
 
     Args:
         images: As `train_dataset` takes them, checked; so the others.
@@ -52,8 +57,10 @@ class Batches:
         self.operator = Operator(augment)
         by_example = any(isinstance(o, Augmentation) and o.by_example for o in augment)
         self.numbers = _numbers(count, seed) if by_example else None
-        self.fetch = fetcher(images, labels, num_classes, device)
+        self.arrays = tuple(stateless.placed(array, device) for array in (images, labels))
+        self.num_classes = num_classes
         self.count, self.image_shape = count, images.shape[1:]
+        self._shuffled = functools.lru_cache(1)(stateless.shuffled)
 
     def order(self, epoch):
         """Dataset of `(step, indices)` for an epoch, an int64 tensor; steps count on for ever."""
@@ -84,53 +91,68 @@ class Batches:
 
     def draw(self, step, indices):
         """What a batch is made of: indices, and the random numbers of every operation."""
-        import tensorflow as tf
-
-        step_seed = tf.stack([self.seed, step])
-        size = indices.shape[0] or tf.shape(indices)[0]
+        step_seed = stateless.seed_of(self.seed, step)
         examples = None
         if self.numbers is not None:
-            number = tf.gather(self.numbers, indices)
+            number = stateless.gather(self.numbers, indices)
             examples = Examples(step // self.steps, number, indices, self.count)
+        shape = (ops.shape(indices)[0], *self.image_shape)
         return {
             "indices": indices,
-            "draws": self.operator.draw((size, *self.image_shape), step_seed, examples),
-            "mix_seed": tf.random.experimental.stateless_fold_in(step_seed, -1),
+            "draws": self.operator.draw(shape, step_seed, examples),
+            "mix_seed": stateless.fold_in(step_seed, -1),
         }
 
-    def make(self, drawn):
-        """The batch, `(images, labels)`."""
-        images, labels = self.fetch(drawn["indices"])
+    def make(self, drawn, arrays=None):
+        """The batch, `(images, labels)`, of `self.arrays` or of those that are given."""
+        images, labels = fetch(arrays or self.arrays, drawn["indices"], self.num_classes)
         images = self.operator.apply(images, drawn["draws"])
         if self.mix is not None:
             images, labels = self.mix(images, labels, drawn["mix_seed"])
         return images, labels
 
+    @functools.cached_property
+    def _step(self):
+        # The arrays are arguments: XLA would take what a function only knows of as constants, and
+        # write them into the program.
+        def make_batch(arrays, step, indices):
+            return self.make(self.draw(step, indices), arrays)
 
-def fetcher(images, labels, num_classes, device="CPU:0"):
-    """Function from indices to `(images, labels)`, over arrays that are copied to a device once."""
-    import tensorflow as tf
+        return stateless.compiled(make_batch)
 
-    with tf.device(device):
-        images, labels = tf.constant(images), tf.constant(labels)
+    def check(self):
+        """Trace `at`, which raises the errors of operations that cannot work on such images."""
+        self._step.eval_shape(self.arrays, np.int32(0), np.zeros(self.batch_size, "int32"))
 
-    def fetch(indices):
-        targets = tf.gather(labels, indices)
-        if num_classes is not None:
-            targets = tf.one_hot(targets, num_classes)
-        return tf.gather(images, indices), targets
+    def at(self, step):
+        """The batch of a step on JAX, which has not waited for it to be made."""
+        epoch, number = divmod(step, self.steps)
+        start = number * self.batch_size
+        indices = self._shuffled(self.count, self.seed, epoch)[start : start + self.batch_size]
+        return self._step(self.arrays, np.int32(step), indices)
 
-    return fetch
+
+def fetch(arrays, indices, num_classes):
+    """Images and labels at these indices; the labels as one-hot, if there is a number of classes.
+
+    Args:
+        arrays: Images and labels, as `stateless.placed` returns them.
+        indices: Integer tensor.
+        num_classes: Integer or None.
+    """
+    images, labels = arrays
+    targets = stateless.gather(labels, indices)
+    if num_classes is not None:
+        targets = ops.one_hot(targets, num_classes, dtype="float32")
+    return stateless.gather(images, indices), targets
 
 
 def _numbers(count, seed):
     """One uniform number per image, the same in all epochs."""
-    import tensorflow as tf
-
-    # No step and no epoch has this seed.
-    own_seed = tf.random.experimental.stateless_fold_in(tf.constant([seed, 0], "int64"), -2)
-    with tf.device("CPU:0"):
-        return tf.random.stateless_uniform((count,), own_seed, alg="philox")
+    with keras.device("cpu:0"):
+        # No step and no epoch has this seed.
+        own_seed = stateless.fold_in(stateless.seed_of(seed, 0), -2)
+        return stateless.uniform(own_seed, (count,), 0.0, 1.0, "float32")
 
 
 def check_arrays(images, labels, batch_size, num_classes, operations):
@@ -138,10 +160,10 @@ def check_arrays(images, labels, batch_size, num_classes, operations):
 
     Warnings name the line that called the caller of this.
     """
-    if keras.config.backend() != "tensorflow":
+    if keras.config.backend() not in ("tensorflow", "jax"):
         raise ValueError(
-            "tf.data pipelines run their operations on the TensorFlow backend. Put the layers of "
-            f"keras_twist.layers into the model instead. Received: backend={keras.config.backend()}"
+            "Batches are made by TensorFlow or by JAX. Put the layers of keras_twist.layers into "
+            f"the model instead. Received: backend={keras.config.backend()}"
         )
     images, labels = np.asarray(images), np.asarray(labels)
     if images.ndim != 4:

@@ -1,4 +1,4 @@
-"""Blur and changes of colour inside tf.data."""
+"""Blur and changes of colour of a pipeline."""
 
 import keras
 

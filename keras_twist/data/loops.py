@@ -2,6 +2,7 @@
 
 import itertools
 
+from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation
 
 
@@ -9,20 +10,18 @@ def compile_operations(operations):
     """Function `(images, draws)` that runs all operations, compiled by XLA.
 
     Operations are compiled as one, which saves passes over memory, but for those that say `alone`:
-    XLA would calculate their pixels again for every operation behind them.
+    XLA would calculate their pixels again for every operation behind them. Inside one function of
+    JAX, all are compiled as one, which costs it little.
     """
-    import tensorflow as tf
 
     def compiled(group):
-        # Without AutoGraph, which would wrap the errors of operations into pages of its own.
-        @tf.function(jit_compile=True, autograph=False)
         def apply_all(images, draws):
             for operation, drawn in zip(group, draws, strict=True):
                 apply = operation.apply if isinstance(operation, Augmentation) else operation
                 images = apply(images, **drawn)
             return images
 
-        return apply_all
+        return stateless.compiled(apply_all)
 
     groups, joins = [], False
     for operation in operations:

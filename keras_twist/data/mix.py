@@ -9,6 +9,7 @@ import functools
 import keras
 import numpy as np
 
+from keras_twist.data import stateless
 from keras_twist.ops import image as image_ops
 from keras_twist.ops.erasing import rectangle_share
 
@@ -86,8 +87,6 @@ def cutmix(alpha=1.0, per_image=True, num_classes=None):
     _check_alpha(alpha)
 
     def apply(images, labels, seed):
-        import tensorflow as tf
-
         labels = _distributions(images, labels, num_classes)
         batch, height, width, _ = keras.ops.shape(images)
         count = batch if per_image else 1
@@ -95,11 +94,9 @@ def cutmix(alpha=1.0, per_image=True, num_classes=None):
         box = {}
         sides = (("top", "height", height), ("left", "width", width))
         for number, (start, length, size) in enumerate(sides):
-            own_seed = tf.random.experimental.stateless_fold_in(seed, number)
+            own_seed = stateless.fold_in(seed, number)
             pixels = keras.ops.cast(side * keras.ops.cast(size, "float32"), "int32")
-            centre = tf.random.stateless_uniform(
-                (count,), own_seed, 0, size, dtype="int32", alg="philox"
-            )
+            centre = stateless.uniform(own_seed, (count,), 0, size, "int32")
             box[start], box[length] = centre - pixels // 2, pixels
         box = {name: keras.ops.broadcast_to(draw, (batch,)) for name, draw in box.items()}
         return _compiled(_paste)(images, labels, box)
@@ -109,20 +106,16 @@ def cutmix(alpha=1.0, per_image=True, num_classes=None):
 
 def _beta(alpha, count, seed):
     """Variates of Beta(alpha, alpha), of shape `(count,)`."""
-    import tensorflow as tf
-
     # A Beta variate is a ratio of two Gamma variates; tf.random has only the latter stateless. The
     # smallest normal float keeps 0 / 0 out when a small alpha rounds both down to zero.
-    gamma = tf.random.stateless_gamma([2, count], seed, alpha=alpha) + np.finfo("float32").tiny
+    gamma = stateless.gamma(seed, (2, count), alpha) + np.finfo("float32").tiny
     return gamma[0] / (gamma[0] + gamma[1])
 
 
 @functools.cache
 def _compiled(function):
-    """The function as one loop made by XLA, outside of which the numbers must be drawn."""
-    import tensorflow as tf
-
-    return tf.function(function, jit_compile=True)
+    """The function as one loop made by XLA."""
+    return stateless.compiled(function)
 
 
 def _blend(images, labels, weight):

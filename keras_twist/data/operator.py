@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation
 from keras_twist.data.imgaug import PythonAugmentation
 from keras_twist.data.loops import compile_operations
@@ -57,24 +58,19 @@ class Operator:
         Args:
             shape: `(batch, height, width, channels)` of the images, of which the first may be a
                 tensor.
-            seed: int64 tensor of shape (2,).
+            seed: What `stateless.seed_of` returns.
             examples: The `Examples` of the batch, for operations `by_example`.
 
         Returns:
             Tuple with a dict of tensors for each operation.
         """
-        import tensorflow as tf
-
         number = itertools.count()
 
         def new_seed():
-            return tf.random.experimental.stateless_fold_in(seed, next(number))
+            return stateless.fold_in(seed, next(number))
 
-        # Outside of XLA, whose generators give other numbers for the same seed.
         def uniform(shape, low, high, dtype):
-            return tf.random.stateless_uniform(
-                shape, new_seed(), low, high, dtype=dtype, alg="philox"
-            )
+            return stateless.uniform(new_seed(), shape, low, high, dtype)
 
         drawn = []
         for operation in self.operations:

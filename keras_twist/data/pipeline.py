@@ -1,8 +1,13 @@
-"""tf.data pipelines over arrays in memory: shuffle, batch, augment whole batches under XLA."""
+"""Pipelines over arrays in memory: shuffle, batch, augment whole batches under XLA."""
 
 import itertools
 
-from keras_twist.data.batches import Batches, check_arrays, fetcher
+import numpy as np
+
+from keras_twist.data import stateless
+from keras_twist.data.batches import Batches, check_arrays, fetch
+from keras_twist.data.imgaug import PythonAugmentation
+from keras_twist.data.made_batches import MadeBatches
 from keras_twist.data.operator import Operator, check_operations, is_random
 
 
@@ -25,6 +30,9 @@ def train_dataset(
     operation. Randomness is stateless: `(seed, step)` decides every draw and `(seed, epoch)` the
     order, so two pipelines with one seed agree batch for batch, whatever the number of threads.
 
+    On JAX, the images lie on the device, and one compiled function gathers, draws and augments. For
+    one seed, JAX draws other numbers than TensorFlow, from the same distributions.
+
     Args:
         images: Array of shape `(n, height, width, channels)`, usually uint8 in `[0, 255]`.
         labels: Integer array of shape `(n,)`.
@@ -45,11 +53,12 @@ def train_dataset(
             skipped at no cost. Defaults to 0.
 
     Returns:
-        A `tf.data.Dataset` of `(images, labels)`.
+        A `tf.data.Dataset` of `(images, labels)`; on JAX a `keras.utils.PyDataset`.
 
     Raises:
-        ValueError: if shapes, types or sizes do not fit, or if Keras runs on another backend than
-            TensorFlow (put the layers of `keras_twist.layers` into the model there).
+        ValueError: if shapes, types or sizes do not fit, if Keras runs on PyTorch (put the layers
+            of `keras_twist.layers` into the model there), or on JAX and `augment` holds
+            `from_imgaug`.
 
     Example:
         >>> images = np.zeros((64, 32, 32, 3), "uint8")
@@ -58,8 +67,6 @@ def train_dataset(
         >>> len(dataset)
         4
     """
-    import tensorflow as tf
-
     images, labels = check_arrays(images, labels, batch_size, num_classes, augment)
     if initial_step and not repeat:
         raise ValueError(
@@ -70,6 +77,13 @@ def train_dataset(
     batches = Batches(
         images, labels, batch_size, augment, mix, seed, num_classes, drop_remainder, "CPU:0"
     )
+    if stateless.on_jax():
+        _check_compilable("augment", augment)
+        batches.check()
+        if repeat:
+            return MadeBatches(lambda number: batches.at(initial_step + number))
+        return MadeBatches(_epoch_by_epoch(batches), batches.steps)
+    import tensorflow as tf
 
     # Errors of operations come as they are, and not in AutoGraph's wrapping.
     @tf.autograph.experimental.do_not_convert
@@ -89,6 +103,29 @@ def train_dataset(
     return indices.map(make_batch, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
 
 
+def _epoch_by_epoch(batches):
+    """Function from the number of a batch to it; whenever that is 0, the next epoch begins."""
+    iteration = itertools.count()
+    epoch = 0
+
+    def make(number):
+        nonlocal epoch
+        if number == 0:
+            epoch = next(iteration)
+        return batches.at(epoch * batches.steps + number)
+
+    return make
+
+
+def _check_compilable(name, operations):
+    """Raise `ValueError` for an operation in Python, which a function of JAX cannot call."""
+    if any(isinstance(operation, PythonAugmentation) for operation in operations):
+        raise ValueError(
+            f"Argument `{name}` must not hold `from_imgaug` on JAX, whose compiled functions call "
+            f"no Python code. Received: {name}={operations!r}"
+        )
+
+
 def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):
     """Batches in order, all of them, for `model.evaluate` and `validation_data=`.
 
@@ -101,32 +138,42 @@ def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):
         num_classes: If given, labels come as one-hot float32. Defaults to None.
 
     Returns:
-        A `tf.data.Dataset` of `(images, labels)`.
+        A `tf.data.Dataset` of `(images, labels)`; on JAX a `keras.utils.PyDataset`.
 
     Raises:
         ValueError: if shapes, types or sizes do not fit, if `transform` holds a random operation,
-            or if Keras runs on another backend than TensorFlow.
+            or if Keras runs on PyTorch.
 
     Example:
         >>> dataset = eval_dataset(np.zeros((10, 32, 32, 3), "uint8"), np.zeros(10, int), 4)
         >>> len(dataset)
         3
     """
-    import tensorflow as tf
-
     check_operations("transform", transform)
     images, labels = check_arrays(images, labels, batch_size, num_classes, transform)
     if any(map(is_random, transform)):
         raise ValueError(
             "Argument `transform` must not hold random operations: evaluation is exact."
         )
-    fetch, operator = fetcher(images, labels, num_classes), Operator(transform)
+    operator, count = Operator(transform), len(images)
+    arrays = tuple(stateless.placed(array, "CPU:0") for array in (images, labels))
     nothing = ({},) * len(transform)
 
-    @tf.autograph.experimental.do_not_convert
-    def make_batch(indices):
-        batch, targets = fetch(indices)
+    def make_batch(indices, arrays=arrays):
+        batch, targets = fetch(arrays, indices, num_classes)
         return operator.apply(batch, nothing), targets
 
-    indices = tf.data.Dataset.range(len(images)).batch(batch_size)
+    if stateless.on_jax():
+        make = stateless.compiled(make_batch)
+
+        def batch(number):
+            start = number * batch_size
+            indices = np.arange(start, min(start + batch_size, count), dtype="int32")
+            return make(indices, arrays)
+
+        return MadeBatches(batch, -(-count // batch_size))
+    import tensorflow as tf
+
+    make_batch = tf.autograph.experimental.do_not_convert(make_batch)
+    indices = tf.data.Dataset.range(count).batch(batch_size)
     return indices.map(make_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)

@@ -2,8 +2,10 @@
 
 import contextlib
 
+from keras_twist.data import stateless
 from keras_twist.data.batches import Batches, check_arrays
 from keras_twist.data.imgaug import PythonAugmentation
+from keras_twist.data.made_batches import MadeBatches
 
 
 class ResidentFeed:
@@ -13,20 +15,24 @@ class ResidentFeed:
     none. The host only draws: per batch a few kilobytes of indices, offsets and the like. Batches
     are those of `train_dataset` for the same arguments, from the same draws.
 
+    On JAX, a compiled function of its own draws and makes the batch on the device, and `dataset`
+    holds the batches themselves: `make_batch` returns what it is given, and `attach` changes
+    nothing.
+
     Args:
         images: Array of shape `(n, height, width, channels)`, usually uint8 in `[0, 255]`.
         labels: Integer array of shape `(n,)`.
         batch_size: Images per batch; the last, smaller batch of an epoch is left out.
         augment: Tuple of operations as `train_dataset` takes them, but for `from_imgaug`, which no
             accelerator can run. Defaults to `()`.
-        mix: What `mixup()` returns, or None. Needs `num_classes`, and a step without XLA, which
-            has no Gamma variates. Defaults to None.
+        mix: What `mixup()` returns, or None. Needs `num_classes`, and on TensorFlow a step without
+            XLA, which has no Gamma variates there. Defaults to None.
         seed: Integer. Defaults to 0.
         num_classes: As in `train_dataset`. Defaults to None.
 
     Raises:
         ValueError: if shapes, types or sizes do not fit, if `augment` holds an operation in Python,
-            or if Keras runs on another backend than TensorFlow.
+            or if Keras runs on PyTorch.
 
     Example:
         >>> images, labels = np.zeros((64, 8, 8, 3), "uint8"), np.zeros(64, int)
@@ -40,17 +46,14 @@ class ResidentFeed:
     """
 
     def __init__(self, images, labels, batch_size, augment=(), mix=None, seed=0, num_classes=None):
-        import tensorflow as tf
-
         if any(isinstance(operation, PythonAugmentation) for operation in augment):
             raise ValueError(
                 "Argument `augment` must not hold `from_imgaug` here: a compiled step cannot call "
                 "Python code. Use `train_dataset`."
             )
         images, labels = check_arrays(images, labels, batch_size, num_classes, augment)
-        device = "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
         self._batches = Batches(
-            images, labels, batch_size, augment, mix, seed, num_classes, True, device
+            images, labels, batch_size, augment, mix, seed, num_classes, True, _device()
         )
 
     @property
@@ -66,18 +69,22 @@ class ResidentFeed:
                 Defaults to 0.
 
         Returns:
-            `tf.data.Dataset` of what `make_batch` takes.
+            `tf.data.Dataset`, or on JAX `keras.utils.PyDataset`, of what `make_batch` takes.
         """
+        batches = self._batches
+        if stateless.on_jax():
+            batches.check()
+            return MadeBatches(lambda number: batches.at(initial_step + number))
         import tensorflow as tf
 
-        draws = self._batches.endless_order(initial_step).map(
-            self._batches.draw, tf.data.AUTOTUNE, deterministic=True
+        draws = batches.endless_order(initial_step).map(
+            batches.draw, tf.data.AUTOTUNE, deterministic=True
         )
         return draws.prefetch(tf.data.AUTOTUNE)
 
     def make_batch(self, drawn):
         """The batch `(images, labels)` for an element of `dataset`."""
-        return self._batches.make(drawn)
+        return drawn if stateless.on_jax() else self._batches.make(drawn)
 
     @contextlib.contextmanager
     def attach(self, model):
@@ -87,8 +94,11 @@ class ResidentFeed:
             model: Compiled `keras.Model`.
 
         Raises:
-            ValueError: if XLA compiles the model's steps and they would have to mix.
+            ValueError: if XLA compiles the model's steps and they would have to mix, on TensorFlow.
         """
+        if stateless.on_jax():
+            yield
+            return
         if self._batches.mix is not None and model.jit_compile:
             raise ValueError(
                 "Argument `model` must be compiled with jit_compile=False: XLA cannot draw what "
@@ -108,3 +118,12 @@ class ResidentFeed:
         finally:
             del model.train_step
             model.train_function = None
+
+
+def _device():
+    """The accelerator, or the host where there is none."""
+    if stateless.on_jax():
+        return None
+    import tensorflow as tf
+
+    return "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"

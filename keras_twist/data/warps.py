@@ -1,7 +1,9 @@
-"""Random rotation, translation and resized crops inside tf.data."""
+"""Random rotation, translation and resized crops of a pipeline."""
 
 import numpy as np
+from keras import ops
 
+from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation
 from keras_twist.ops import draws, geometry
 from keras_twist.ops.pixels import check_mode, check_number, check_range
@@ -123,14 +125,12 @@ def random_resized_crop(size=None, scale=(0.35, 1.0), ratio=(3 / 4, 4 / 3), aspe
         return draws.resized_crop_box(uniform, shape, scale, ratio)
 
     def draw_stretched(uniform, shape, examples):
-        import tensorflow as tf
-
         if len(aspects) != examples.count:
             raise ValueError(
                 "Argument `aspects` of random_resized_crop must hold one number per image. "
                 f"Received: {len(aspects)} numbers for {examples.count} images"
             )
-        own = tf.gather(tf.constant(aspects), examples.indices)
+        own = stateless.gather(ops.convert_to_tensor(aspects), examples.indices)
         return draws.stretched_crop_box(uniform, shape, scale, ratio, own)
 
     def apply(images, top, left, height, width):

@@ -1,8 +1,8 @@
 """What each random operation draws, made of uniform numbers that are handed in.
 
-Nothing here is random by itself: `uniform(shape, low, high, dtype)` is whoever draws, tf.data with
-stateless numbers and a layer with its seed generator, so that both draw alike. `shape` is that of
-the images; its entries may be tensors. Every draw is per image.
+Nothing here is random by itself: `uniform(shape, low, high, dtype)` is whoever draws, a pipeline
+with stateless numbers and a layer with its seed generator, so that both draw alike. `shape` is that
+of the images; its entries may be tensors. Every draw is per image.
 """
 
 import math

@@ -2,7 +2,7 @@
 
 Each function takes `(batch, height, width, channels)` images of any dtype and one draw per image,
 works on every Keras backend, eagerly, in a graph and under XLA, and returns the same dtype unless
-it says otherwise. Who draws the numbers: `keras_twist.data` inside tf.data, and the layers of
+it says otherwise. Who draws the numbers: `keras_twist.data` for a pipeline, and the layers of
 `keras_twist.layers` inside a model.
 """
 

@@ -44,6 +44,7 @@ def main(recipes, about, default, arguments=None, flags=published_flags.COMMON, 
     logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
     # Each of its strategies tells there what it does; what goes wrong is an exception.
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    logging.getLogger("jax").setLevel(logging.WARNING)  # It tells which devices there are not.
     warnings.showwarning = lambda message, *_: sys.stderr.write(f"warning: {message}\n")
     try:
         recipe, options = parse(recipes, about, default, arguments, flags, examples)

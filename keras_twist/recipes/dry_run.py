@@ -7,7 +7,8 @@ import time
 import keras
 
 from keras_twist.callbacks.reporting import format_seconds
-from keras_twist.recipes import task
+from keras_twist.data.stateless import on_jax
+from keras_twist.recipes import runtime, task
 from keras_twist.recipes.memory import out_of_memory
 from keras_twist.recipes.preparation import prepare
 from keras_twist.recipes.strategies import check_alone
@@ -20,6 +21,8 @@ class _Clock(keras.callbacks.Callback):
     """Seconds and number of the steps after the first, which waits for its batch."""
 
     def on_train_batch_begin(self, batch, logs=None):
+        if batch and on_jax():  # It has ordered the steps before, and computed none of them yet.
+            int(self.model.optimizer.iterations)
         if batch == 0:
             self.begun = time.perf_counter()
         if batch == 1:
@@ -62,10 +65,10 @@ def dry_run(recipe, data_dir=None, runs=1):
         first = _seconds(lambda: _fit(model, batches, 1))
         _fit(model, batches, STEPS + 1, clock)
         step = clock.seconds / clock.steps
-        first_validation = _seconds(lambda: model.evaluate(validation.take(1), verbose=0))
+        first_validation = _seconds(lambda: model.evaluate(validation, steps=1, verbose=0))
         part = first_validation
         if part < SECONDS:  # Else it hardly matters that it holds a compilation.
-            part = _seconds(lambda: model.evaluate(validation.take(1), verbose=0))
+            part = _seconds(lambda: model.evaluate(validation, steps=1, verbose=0))
     compilation = max(first - step, 0) + max(first_validation - part, 0)
     training, judging = steps_per_epoch * step, len(validation) * part
     return {
@@ -87,7 +90,7 @@ def dry_run(recipe, data_dir=None, runs=1):
         "validation_seconds_per_epoch": judging,
         "total_seconds": runs * (compilation + recipe.epochs * (training + judging)),
         "precision": recipe.precision,
-        "xla": recipe.xla == "on",
+        "xla": model.jit_compile,
         "devices": [str(device) for device in keras.distribution.list_devices()],
     }
 
@@ -139,6 +142,9 @@ def peak_memory():
 
 def device_peak_memory():
     """Most memory held on any one GPU, in bytes; None without one."""
+    if on_jax():
+        device = runtime.jax_device()
+        return (device.memory_stats() or {}).get("peak_bytes_in_use")
     import tensorflow as tf
 
     gpus = tf.config.list_logical_devices("GPU")

@@ -19,6 +19,9 @@ def check_logs(wanted):
         raise RecipeError(
             "--log tensorboard needs a package: pip install 'keras_twist[tensorboard]'"
         )
+    # Keras's callback writes by TensorFlow, whatever computes.
+    if "tensorboard" in wanted and find_spec("tensorflow") is None:
+        raise RecipeError("--log tensorboard needs TensorFlow, which is not installed; take csv")
 
 
 def epoch_logs(folder, wanted, model, rows):

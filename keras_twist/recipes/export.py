@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from keras_twist.data.stateless import on_jax
 from keras_twist.quiet_start import hushed
 from keras_twist.recipes import runtime, task
 from keras_twist.recipes.onnx_erfc import register_erfc
@@ -58,7 +59,12 @@ class Exported:
 
 
 def check_packages(kinds):
-    """Raise `RecipeError`, which says what to install, if a kind of file needs what is missing."""
+    """Raise `RecipeError`, which says what to do, if a kind of file needs what is missing."""
+    if on_jax() and (refused := [kind for kind in dict.fromkeys(kinds) if kind != "keras"]):
+        raise RecipeError(
+            f"--export {' '.join(refused)} needs TensorFlow to compute: --trained RUN --export "
+            f"{' '.join(refused)} makes it of a finished run, with KERAS_BACKEND=tensorflow"
+        )
     missing = [name for name in _ONNX_PACKAGES if find_spec(name) is None]
     if "onnx" in kinds and missing:
         raise RecipeError(

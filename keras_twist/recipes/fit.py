@@ -9,6 +9,7 @@ from keras_twist import callbacks
 from keras_twist.callbacks.reporting import read_json_lines
 from keras_twist.files import partial_path, remove_partials
 from keras_twist.recipes import (
+    backends,
     checkpoint,
     epoch_logs,
     run_folder,
@@ -55,8 +56,9 @@ def fit(
         data_dir: Where the data set lies; see `keras_twist.data.load_cifar10` and `load_imagewoof`.
             Defaults to None.
         runs: Folder in which the run's folder is made. Defaults to `"runs"`.
-        resume: Folder of a run that was stopped, to go on in. It ends as it would have ended
-            uninterrupted; on a CPU, with the same weights to the last bit. Defaults to None.
+        resume: Folder of a run that was stopped, to go on in, with the backend that it began with.
+            It ends as it would have ended uninterrupted; on a CPU, with the same weights to the
+            last bit. Defaults to None.
         checkpoint_minutes: Time between checkpoints within an epoch; there is one after each epoch
             besides. Defaults to 5.0.
         progress: Whether to show a progress bar within each epoch (needs rich). Defaults to False.
@@ -84,6 +86,7 @@ def fit(
     epoch_logs.check_logs(log)
     if resume is not None:
         recipe = run_folder.read_recipe(resume)
+        backends.check_backend(resume)
         run_record.read_rows(Path(resume) / run_folder.METRICS, needed=_REPORTED)
     replicas = strategies.of(recipe)
     with replicas.guard(), contextlib.ExitStack() as claimed:
@@ -100,7 +103,7 @@ def fit(
             replicas.use_folder(folder)
             # Or the run ended before it was.
             if replicas.is_chief and not (folder / run_folder.ENVIRONMENT).exists():
-                environment = runtime.describe_environment(recipe.precision, recipe.xla == "on")
+                environment = runtime.describe_environment(recipe.precision, model.jit_compile)
                 run_folder.write_json(folder / run_folder.ENVIRONMENT, environment)
             stopwatch = callbacks.Stopwatch(recipe.batch_size)
             divergence = StopOnDivergence(steps_per_epoch, trainer)

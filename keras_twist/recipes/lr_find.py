@@ -53,7 +53,7 @@ def range_test(recipe, *, data_dir=None, runs="runs", **options):
         raise
     content = {
         "recipe": dataclasses.asdict(recipe),
-        "environment": runtime.describe_environment(recipe.precision, recipe.xla == "on"),
+        "environment": runtime.describe_environment(recipe.precision, model.jit_compile),
         "suggestions": curve.suggestions(),
         "curve": curve.to_dict(),
     }

@@ -4,6 +4,7 @@ import contextlib
 import math
 from pathlib import Path
 
+from keras_twist.data.stateless import on_jax
 from keras_twist.recipes import runtime
 from keras_twist.recipes.recipe import RecipeError
 
@@ -64,19 +65,25 @@ def available_memory():
 
 @contextlib.contextmanager
 def out_of_memory(recipe):
-    """Turn TensorFlow's pages about exhausted memory into one line of advice.
+    """Turn the backend's pages about exhausted memory into one line of advice.
 
     Args:
         recipe: The `Recipe` that a `with` block trains.
 
     Raises:
-        RecipeError: in place of a MemoryError or of TensorFlow's error.
+        RecipeError: in place of a MemoryError or of the backend's error.
     """
-    import tensorflow as tf
+    if on_jax():
+        kind = RuntimeError
+    else:
+        import tensorflow as tf
 
+        kind = tf.errors.ResourceExhaustedError
     try:
         yield
-    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+    except (MemoryError, kind) as error:
+        if isinstance(error, RuntimeError) and "RESOURCE_EXHAUSTED" not in str(error):
+            raise
         raise RecipeError(
             "out of memory; a smaller `batch_size`, 16-bit `precision` or a narrower network needs "
             f"less. Received: batch_size={recipe.batch_size}, precision={recipe.precision!r}"

@@ -82,10 +82,11 @@ def flip_averaged_accuracy(model, recipe, data):
     Returns:
         Float in `[0, 1]`.
     """
-    batches = task.validation_batches(recipe, data)
-    views = batches, batches.map(lambda images, labels: (images[:, :, ::-1], labels))
-    logits = sum(model.predict(view, verbose=0) for view in views)
-    return float(np.mean(logits.argmax(axis=1) == data.valid[1]))
+    images, labels = data.valid
+    views = data, dataclasses.replace(data, valid=(images[:, :, ::-1], labels))
+    batches = (task.validation_batches(recipe, view) for view in views)
+    logits = sum(model.predict(view, verbose=0) for view in batches)
+    return float(np.mean(logits.argmax(axis=1) == labels))
 
 
 def save_predictions(predictions, folder):

@@ -5,7 +5,8 @@ import dataclasses
 import keras
 
 from keras_twist.callbacks.model_state import state_variables
-from keras_twist.recipes import runtime, strategies, task
+from keras_twist.data.stateless import on_jax
+from keras_twist.recipes import backends, runtime, strategies, task
 from keras_twist.recipes.memory import check_memory
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.trainer import Trainer
@@ -25,19 +26,25 @@ def prepare(recipe, data_dir=None):
     Raises:
         RecipeError: if the recipe does not fit the data or the network.
     """
+    backends.check_backend()
     replicas = strategies.of(recipe)
     policy = runtime.resolve_precision(recipe.precision)
     if replicas.strategy and policy == "mixed_float16":
         policy = "float32"
-    without_xla = recipe.deterministic or replicas.strategy
-    jit_compile = runtime.resolve_xla("off" if without_xla else recipe.xla)
-    recipe = dataclasses.replace(
-        recipe,
-        precision=policy,
-        xla="on" if jit_compile else "off",
-        replicas=replicas.count if replicas.strategy else None,
-    )
-    if recipe.feed == "resident" and recipe.mixup and jit_compile:
+    if on_jax():
+        jit_compile = runtime.resolve_xla(recipe.xla)
+        # `xla` stays as it is: for JAX there is nothing to choose.
+        recipe = dataclasses.replace(recipe, precision=policy, feed="resident")
+    else:
+        without_xla = recipe.deterministic or replicas.strategy
+        jit_compile = runtime.resolve_xla("off" if without_xla else recipe.xla)
+        recipe = dataclasses.replace(
+            recipe,
+            precision=policy,
+            xla="on" if jit_compile else "off",
+            replicas=replicas.count if replicas.strategy else None,
+        )
+    if recipe.feed == "resident" and recipe.mixup and jit_compile and not on_jax():
         raise RecipeError(
             "Field `feed`: mixup cannot be drawn in a step that XLA compiles; take feed='tf.data' "
             f"or xla='off'. Received: feed={recipe.feed!r}, mixup={recipe.mixup}"

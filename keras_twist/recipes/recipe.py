@@ -132,18 +132,20 @@ class Recipe:
     """Arithmetic; auto takes the fastest one that the device has in hardware."""
 
     xla: XLA = "auto"
-    """Compile the step with XLA; auto does on a GPU and does not on a CPU, where it is slower."""
+    """Compile the step with XLA; auto does on a GPU and does not on a CPU, where it is slower. JAX
+    always does."""
 
     feed: Feed = "tf.data"
     """Where batches are made, the same ones: tf.data, on the host; resident, inside the step, from
-    images kept on the device."""
+    images kept on the device. JAX always keeps them there."""
 
     seed: int = 0
     """Decides initial weights, order and augmentation."""
 
     deterministic: bool = False
     """The same weights to the last bit on repeat on a GPU as well, by operations that may be slower
-    and without XLA. On a CPU that is so without it as well."""
+    and without XLA. On a CPU that is so without it as well. JAX on a GPU needs the environment
+    variable XLA_FLAGS=--xla_gpu_deterministic_ops=true."""
 
     strategy: Strategy = "none"
     """Devices that share each batch. none: one. mirrored: all GPUs of this machine. multi_worker:

@@ -11,10 +11,16 @@ from pathlib import Path
 
 import keras
 
+from keras_twist.data.stateless import on_jax
 from keras_twist.recipes.recipe import RecipeError
 
 BFLOAT16_CPU_FLAGS = {"avx512_bf16", "amx_bf16"}
-PACKAGES = ("keras_twist", "keras", "tensorflow", "tensorflow-cpu", "jax", "torch", "numpy")
+PACKAGES = (
+    "keras_twist keras tensorflow tensorflow-cpu jax jaxlib jax-cuda12-plugin jax-cuda13-plugin "
+    "torch numpy"
+).split()
+# Without it, sums on a GPU are added in any order. XLA reads it once, when a process begins.
+DETERMINISTIC = "--xla_gpu_deterministic_ops=true"
 
 
 def resolve_precision(precision):
@@ -22,7 +28,8 @@ def resolve_precision(precision):
 
     On a GPU, bfloat16 from compute capability 8.0 on, float16 from 7.0 on. On a CPU, bfloat16 if
     the processor has instructions for it (1.4 to 1.6 times faster than float32 there), never
-    float16, which is emulated and several times slower.
+    float16, which is emulated and several times slower. JAX takes float32 on every CPU, where
+    its steps are slower in bfloat16 even if the processor has those instructions.
 
     Args:
         precision: A policy's name, returned as it is, or `"auto"`.
@@ -42,13 +49,16 @@ def resolve_precision(precision):
         if lowest >= (8, 0):
             return "mixed_bfloat16"
         return "mixed_float16" if lowest >= (7, 0) else "float32"
+    if on_jax():
+        return "float32"
     return "mixed_bfloat16" if BFLOAT16_CPU_FLAGS & cpu_flags() else "float32"
 
 
 def resolve_xla(xla):
     """Whether to compile with XLA on this machine: on a GPU, unless told otherwise.
 
-    On a CPU the convolutions of TensorFlow's own library are 1.3 to 2 times faster than XLA's.
+    On a CPU the convolutions of TensorFlow's own library are 1.3 to 2 times faster than XLA's. JAX
+    compiles by nothing else.
 
     Args:
         xla: `"on"`, `"off"` or `"auto"`.
@@ -56,15 +66,25 @@ def resolve_xla(xla):
     Returns:
         A bool, for `model.compile(jit_compile=...)`.
 
+    Raises:
+        RecipeError: if it should be off on JAX.
+
     Example:
-        >>> resolve_xla("off")
-        False
+        >>> resolve_xla("on")
+        True
     """
+    if on_jax():
+        if xla == "off":
+            raise RecipeError(
+                "Field `xla` must not be 'off' on JAX, which always compiles. "
+                f"Received: xla={xla!r}"
+            )
+        return True
     return bool(gpu_capabilities()) if xla == "auto" else xla == "on"
 
 
 def use_gpu(number):
-    """Hide all GPUs but one; on a machine without any, do nothing.
+    """Use one GPU alone; on a machine without any, do nothing.
 
     Args:
         number: Of the GPU, from 0.
@@ -72,28 +92,65 @@ def use_gpu(number):
     Raises:
         RecipeError: if there are GPUs, but not this one.
     """
-    import tensorflow as tf
+    if on_jax():
+        import jax
 
-    gpus = tf.config.list_physical_devices("GPU")
+        gpus = [device for device in jax.local_devices() if device.platform == "gpu"]
+    else:
+        import tensorflow as tf
+
+        gpus = tf.config.list_physical_devices("GPU")
     if gpus and not 0 <= number < len(gpus):
         raise RecipeError(f"--gpu must be below {len(gpus)} here. Received: --gpu {number}")
-    if gpus:
+    if gpus and on_jax():
+        jax.config.update("jax_default_device", gpus[number])
+    elif gpus:
         tf.config.set_visible_devices(gpus[number], "GPU")
 
 
 def use_deterministic_operations():
-    """Have TensorFlow take operations that give the same bits on repeat, in the whole process."""
+    """Have the backend take operations that give the same bits on repeat, in the whole process.
+
+    Raises:
+        RecipeError: if JAX computes on a GPU and it is too late.
+    """
+    if on_jax():
+        if gpu_capabilities() and DETERMINISTIC not in os.environ.get("XLA_FLAGS", "").split():
+            raise RecipeError(
+                "Field `deterministic`: on a GPU, JAX takes it from the environment. Set XLA_FLAGS="
+                f"{DETERMINISTIC}"
+            )
+        return
     import tensorflow as tf
 
     tf.config.experimental.enable_op_determinism()
 
 
 def gpu_capabilities():
-    """Compute capability `(major, minor)` of each GPU that TensorFlow sees."""
+    """Compute capability `(major, minor)` of each GPU that TensorFlow sees, or of that JAX uses."""
+    if on_jax():
+        device = jax_device()
+        return [_capability(device)] if device.platform == "gpu" else []
     import tensorflow as tf
 
     details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
     return [detail.get("compute_capability", (0, 0)) for detail in details]
+
+
+def jax_device():
+    """The one device that JAX computes on."""
+    import jax
+
+    return jax.config.jax_default_device or jax.local_devices()[0]
+
+
+def _capability(device):
+    """`(9, 0)` for the "9.0" that JAX tells; `(0, 0)` for a GPU of another maker."""
+    try:
+        major, minor = map(int, device.compute_capability.split("."))
+    except (AttributeError, ValueError):
+        return 0, 0
+    return major, minor
 
 
 def cpu_flags():

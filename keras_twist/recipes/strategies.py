@@ -7,6 +7,7 @@ import zlib
 
 import numpy as np
 
+from keras_twist.data.stateless import on_jax
 from keras_twist.recipes.recipe import RecipeError
 
 # Workers talk every so many batches about what one of them wants: a checkpoint, or to stop. Each
@@ -29,6 +30,10 @@ def of(recipe):
     """
     if recipe.strategy == "none":
         return Replicas()
+    if on_jax():
+        raise RecipeError(
+            f"Field `strategy` must be 'none' on JAX. Received: strategy={recipe.strategy!r}"
+        )
     if recipe.strategy not in _started:
         make = {"mirrored": _mirrored, "multi_worker": _multi_worker}[recipe.strategy]
         _started[recipe.strategy] = make(recipe.replicas)
@@ -79,10 +84,10 @@ class Replicas:
 
     def gather(self, numbers):
         """The integers that each copy's process gives, as an array with a row per copy."""
-        import tensorflow as tf
-
         if self.workers == 1:
             return np.array([numbers])
+        import tensorflow as tf
+
         if self._gather is None:
             # As a function, because TensorFlow prepares anew what it does without one: a second.
             def gather(values):

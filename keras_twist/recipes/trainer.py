@@ -4,6 +4,7 @@ import keras
 import numpy as np
 
 from keras_twist.callbacks.model_state import read_variables, state_variables
+from keras_twist.data.stateless import on_jax
 
 
 def trainer_of(model, replicas):
@@ -31,11 +32,18 @@ class Trainer:
 
     def results(self):
         """Dict of the metrics so far."""
+        self._fetch()
         return self.model.get_metrics_result()
 
     def read_state(self):
         """Copies of all state variables, in the order of `state_variables`."""
+        self._fetch()
         return read_variables(state_variables(self.model))
+
+    def _fetch(self):
+        """Give the variables their values, which on JAX `fit` holds while it runs."""
+        if on_jax():
+            self.model.jax_state_sync()
 
     def agree(self, batch, number):
         """What all processes want, before a batch of an epoch: here the number that is given."""

@@ -1,5 +1,7 @@
 """The distribution of every draw, read off the images: frequency, range, independence."""
 
+import itertools
+
 import keras
 import numpy as np
 import pytest
@@ -7,7 +9,7 @@ import pytest
 from keras_twist import data
 
 pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="tf.data runs TensorFlow operations"
+    keras.backend.backend() == "torch", reason="TensorFlow or JAX make the batches"
 )
 COUNT = 2000
 
@@ -17,7 +19,7 @@ def drawn(operation, shape=(9, 9, 3), seed=0):
     record = operation._replace(apply=lambda images, **draws: draws, size=None)
     images = np.zeros((COUNT, *shape), "uint8")
     dataset = data.train_dataset(images, np.zeros(COUNT, int), COUNT, (record,), seed=seed)
-    return {name: tensor.numpy() for name, tensor in next(iter(dataset))[0].items()}
+    return {name: np.array(tensor) for name, tensor in next(iter(dataset))[0].items()}
 
 
 def assert_uniform(values, low, high):
@@ -101,7 +103,7 @@ def test_normal_noise_is_standard_normal():
     whole = {name: np.full((COUNT, 1), n) for name, n in (("top", 0), ("left", 0))}
     whole |= {name: np.full((COUNT, 1), 8) for name in ("height", "width")}
     operation = data.random_erasing(fill="normal")
-    noise = operation.apply(images, **whole, noise=np.arange(COUNT)).numpy()
+    noise = np.array(operation.apply(images, **whole, noise=np.arange(COUNT)))
     assert abs(noise.mean()) < 0.01 and abs(noise.std() - 1) < 0.01
     assert abs((np.abs(noise) < 1).mean() - 0.6827) < 0.005
 
@@ -121,7 +123,7 @@ def test_alternating_flip_turns_every_image_every_other_epoch():
 
     def epoch(dataset):
         flipped = np.zeros(64, bool)
-        for pixels, numbers in dataset.as_numpy_iterator():
+        for pixels, numbers in (map(np.array, batch) for batch in dataset):
             same = (pixels == images[numbers]).all(axis=(1, 2, 3))
             np.testing.assert_array_equal(pixels[~same], images[numbers[~same]][:, :, ::-1])
             flipped[numbers] = ~same
@@ -132,10 +134,8 @@ def test_alternating_flip_turns_every_image_every_other_epoch():
     np.testing.assert_array_equal(second, ~first)
     np.testing.assert_array_equal(third, first)
     # The same after a resume in the second epoch, and other images for another seed.
-    resumed = data.train_dataset(
-        images, np.arange(64), 16, repeat=True, initial_step=4, **options
-    ).take(4)
-    np.testing.assert_array_equal(epoch(resumed), second)
+    resumed = data.train_dataset(images, np.arange(64), 16, repeat=True, initial_step=4, **options)
+    np.testing.assert_array_equal(epoch(itertools.islice(resumed, 4)), second)
     other = data.train_dataset(images, np.arange(64), 16, options["augment"], seed=6)
     assert not np.array_equal(epoch(other), first)
 
@@ -168,8 +168,8 @@ def test_operations_behind_a_resized_crop_see_the_new_size():
     augment = (data.random_resized_crop((8, 12)), data.random_cutout(8))
     ((found, _),) = data.train_dataset(images, np.zeros(200, int), 200, augment)
     assert found.shape == (200, 8, 12, 3)
-    assert ((found.numpy() == 0).sum(axis=(1, 2, 3)) == 8 * 8 * 3).all()
-    assert len({image.tobytes() for image in found.numpy()}) == 5
+    assert ((np.array(found) == 0).sum(axis=(1, 2, 3)) == 8 * 8 * 3).all()
+    assert len({image.tobytes() for image in np.array(found)}) == 5
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """Mixup and cutmix treat images and labels alike, by weights from a Beta distribution."""
 
-import importlib
-
 import keras
 import numpy as np
 import pytest
@@ -9,7 +7,7 @@ import pytest
 from keras_twist import data
 
 pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="tf.data runs TensorFlow operations"
+    keras.backend.backend() == "torch", reason="TensorFlow or JAX make the batches"
 )
 COUNT = 1000
 
@@ -20,7 +18,7 @@ def mixed(mix, size=2, seed=0):
     images = np.zeros((COUNT, size, size, 10), "float32")
     images[np.arange(COUNT), :, :, labels] = 1
     dataset = data.train_dataset(images, labels, COUNT, mix=mix, num_classes=10, seed=seed)
-    images, targets = (tensor.numpy() for tensor in next(iter(dataset)))
+    images, targets = map(np.array, next(iter(dataset)))
     assert images.dtype == targets.dtype == "float32"
     assert np.isfinite(images).all() and targets.min() >= 0
     np.testing.assert_allclose(targets.sum(axis=1), 1, rtol=1e-5)
@@ -70,7 +68,7 @@ def test_one_weight_for_the_batch_or_one_for_every_image(make):
 
 @pytest.mark.parametrize("make", [data.mixup, data.cutmix])
 def test_integer_labels_become_one_hot_where_the_classes_are_given(make):
-    seed = importlib.import_module("tensorflow").constant([1, 2], "int64")
+    seed = np.array([1, 2])
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 8, 3)).astype("uint8")
     labels = np.array([0, 1, 2, 3, 1, 0])
     found = make(0.5, num_classes=4)(images, labels, seed)
@@ -82,7 +80,7 @@ def test_integer_labels_become_one_hot_where_the_classes_are_given(make):
 def test_cutmix_keeps_the_dtype_of_images():
     images = np.zeros((8, 4, 4, 3), "uint8")
     dataset = data.train_dataset(images, np.arange(8), 8, mix=data.cutmix(), num_classes=8)
-    assert dataset.element_spec[0].dtype == "uint8"
+    assert np.array(next(iter(dataset))[0]).dtype == "uint8"
 
 
 IMAGES = np.zeros((4, 8, 8, 3), "float32")
@@ -93,8 +91,8 @@ IMAGES = np.zeros((4, 8, 8, 3), "float32")
     ("images", "labels", "message"),
     [
         (IMAGES[0], np.eye(4), r"`images`.*\(8, 8, 3\)"),
-        (IMAGES, np.arange(4), r"`labels`.*\(4,\).*int64.*num_classes=None"),
-        (IMAGES, np.eye(4, dtype=int), "`labels`.*float.*int64"),
+        (IMAGES, np.arange(4), r"`labels`.*\(4,\).*int(32|64).*num_classes=None"),
+        (IMAGES, np.eye(4, dtype=int), "`labels`.*float.*int(32|64)"),
         (IMAGES, np.zeros((4, 1, 2)), r"`labels`.*\(4, 1, 2\)"),
         (IMAGES, np.eye(3), r"`labels`.*one for each image.*labels=3"),
     ],

@@ -1,5 +1,6 @@
 """Pipelines: every image once per epoch, the same batches for one seed, exact resumption."""
 
+import itertools
 import subprocess
 import sys
 
@@ -10,7 +11,7 @@ import pytest
 from keras_twist import data
 
 pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="tf.data runs TensorFlow operations"
+    keras.backend.backend() == "torch", reason="TensorFlow or JAX make the batches"
 )
 
 AUGMENT = (
@@ -31,7 +32,7 @@ def numbered(count, size=8):
 
 
 def batches(dataset):
-    return [tuple(tensor.numpy() for tensor in batch) for batch in dataset]
+    return [tuple(map(np.array, batch)) for batch in dataset]
 
 
 def assert_same(first, second):
@@ -57,23 +58,25 @@ def test_each_epoch_has_every_image_once_in_another_order():
 def test_drop_remainder_leaves_full_batches():
     dataset = data.train_dataset(*numbered(100), 32)
     assert [len(batch[1]) for batch in batches(dataset)] == [32, 32, 32]
-    assert dataset.element_spec[0].shape == (32, 8, 8, 3)
+    assert next(iter(dataset))[0].shape == (32, 8, 8, 3)
+    if keras.backend.backend() == "tensorflow":
+        assert dataset.element_spec[0].shape == (32, 8, 8, 3)
 
 
 def test_repeating_and_epoch_by_epoch_are_the_same_stream():
     images, labels = numbered(64)
     once = data.train_dataset(images, labels, 16, augment=AUGMENT, seed=5)
     endless = data.train_dataset(images, labels, 16, augment=AUGMENT, seed=5, repeat=True)
-    assert_same(batches(once) + batches(once), batches(endless.take(8)))
+    assert_same(batches(once) + batches(once), batches(itertools.islice(endless, 8)))
 
 
 @pytest.mark.parametrize("step", [1, 4, 7, 9])
 def test_goes_on_at_any_step(step):
     options = {"augment": AUGMENT, "mix": data.mixup(0.4), "num_classes": 64, "repeat": True}
     images, labels = numbered(64)
-    whole = batches(data.train_dataset(images, labels, 16, **options).take(12))
+    whole = batches(itertools.islice(data.train_dataset(images, labels, 16, **options), 12))
     rest = data.train_dataset(images, labels, 16, initial_step=step, **options)
-    assert_same(whole[step:], batches(rest.take(12 - step)))
+    assert_same(whole[step:], batches(itertools.islice(rest, 12 - step)))
 
 
 def test_draws_differ_between_images_and_steps():
@@ -83,6 +86,7 @@ def test_draws_differ_between_images_and_steps():
     assert len(seen) > 55
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data's threads")
 def test_threads_do_not_change_the_batches():
     code = """
 import sys, numpy as np, tensorflow as tf
@@ -134,7 +138,7 @@ def test_feeds_model_fit():
     dataset = data.train_dataset(images, labels, 16, augment=AUGMENT)
     history = model.fit(dataset, epochs=3, shuffle=False, verbose=0)
     assert len(history.history["loss"]) == 3
-    assert model.optimizer.iterations.numpy() == 9
+    assert int(model.optimizer.iterations) == 9
 
 
 def test_the_caller_may_change_the_arrays_later():

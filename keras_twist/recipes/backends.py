@@ -1,0 +1,38 @@
+"""Which of Keras's backends a recipe is trained with."""
+
+import contextlib
+from pathlib import Path
+
+import keras
+
+from keras_twist.recipes import run_folder
+from keras_twist.recipes.json_files import read_json
+from keras_twist.recipes.recipe import RecipeError
+
+BACKENDS = ("tensorflow", "jax")
+
+
+def check_backend(folder=None):
+    """Raise `RecipeError` unless Keras computes with what recipes train on.
+
+    Args:
+        folder: Path of a run that is to go on, which it does with what it began with: another
+            backend would draw other numbers. Defaults to None.
+    """
+    backend = keras.backend.backend()
+    if backend not in BACKENDS:
+        raise RecipeError(
+            "recipes are trained by TensorFlow or by JAX: set KERAS_BACKEND=tensorflow or "
+            f"KERAS_BACKEND=jax. Received: KERAS_BACKEND={backend}"
+        )
+    if folder is None:
+        return
+    # Without a readable file nobody knows; the checkpoint is what has to be whole.
+    begun = None
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        begun = read_json(Path(folder) / run_folder.ENVIRONMENT).get("backend")
+    if begun in BACKENDS and begun != backend:
+        raise RecipeError(
+            f"{folder} was begun with KERAS_BACKEND={begun} and goes on with nothing else. "
+            f"Received: KERAS_BACKEND={backend}"
+        )
