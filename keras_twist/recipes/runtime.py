@@ -27,9 +27,9 @@ def resolve_precision(precision):
     """Dtype policy for this machine: the fastest arithmetic that its hardware has.
 
     On a GPU, bfloat16 from compute capability 8.0 on, float16 from 7.0 on. On a CPU, bfloat16 if
-    the processor has instructions for it (1.4 to 1.6 times faster than float32 there), never
+    the processor has instructions for it, which make it faster than float32, never
     float16, which is emulated and several times slower. JAX takes float32 on every CPU, where
-    its steps are slower in bfloat16 even if the processor has those instructions.
+    its steps are no faster in bfloat16 even if the processor has those instructions.
 
     Args:
         precision: A policy's name, returned as it is, or `"auto"`.
@@ -57,8 +57,8 @@ def resolve_precision(precision):
 def resolve_xla(xla):
     """Whether to compile with XLA on this machine: on a GPU, unless told otherwise.
 
-    On a CPU the convolutions of TensorFlow's own library are 1.3 to 2 times faster than XLA's. JAX
-    compiles by nothing else.
+    On a CPU the convolutions of TensorFlow's own library are faster than XLA's. JAX compiles by
+    nothing else.
 
     Args:
         xla: `"on"`, `"off"` or `"auto"`.
