@@ -32,11 +32,11 @@ import numpy as np
 RESULT = Path(__file__).parent / "results" / "step_time.json"
 # Batch size, side of the images, steps in a round.
 NETWORKS = {
-    "davidnet": (256, 32, 2),
-    "resnet9": (256, 32, 2),
-    "speednet": (512, 32, 2),
-    "mxresnet50": (32, 128, 1),
-    "mxresnet50_twist": (32, 128, 1),
+    "davidnet": (256, 32, 4),
+    "resnet9": (256, 32, 4),
+    "speednet": (512, 32, 4),
+    "mxresnet50": (32, 128, 2),
+    "mxresnet50_twist": (32, 128, 2),
 }
 LIBRARIES = {"keras": ("plain", "xla"), "torch": ("eager", "compiled")}
 PRECISIONS = ("float32", "bfloat16")

@@ -2,9 +2,9 @@
 
 import dataclasses
 import math
-from typing import ClassVar, Literal, get_args, get_type_hints
+from typing import ClassVar, Literal
 
-from keras_twist.recipes.field_types import in_words, is_of
+from keras_twist.recipes import field_types
 
 Schedule = Literal["linear", "one_cycle", "cyclic", "flat_cosine"]
 Precision = Literal["auto", "float32", "mixed_float16", "mixed_bfloat16"]
@@ -157,13 +157,19 @@ class Recipe:
     into so many."""
 
     def __post_init__(self):
-        self._check_types()
+        wrong = field_types.of_wrong_type(self)
+        if wrong:
+            field, kind = wrong
+            raise RecipeError(
+                f"Field `{field}` must be {kind}. "
+                f"Received: {field}={repr(getattr(self, field))[:60]}"
+            )
         unusable = set(self.name) & set("/\\\0") or not self.name.isprintable()
         if not self.name or unusable or self.name.startswith("."):
             raise RecipeError(
                 f"Field `name` must be usable as a folder's name. Received: name={self.name[:60]!r}"
             )
-        for field, choices in self._choices().items():
+        for field, choices in field_types.choices(type(self)).items():
             if getattr(self, field) not in choices:
                 raise RecipeError(
                     f"Field `{field}` must be one of {', '.join(choices)}. "
@@ -239,27 +245,3 @@ class Recipe:
                     f"Field `{field}` must not be {value!r} with strategy={self.strategy!r}: "
                     f"{reason}. Received: {field}={value!r}"
                 )
-
-    def _check_types(self):
-        """Raise unless every field is of its type, as one from a file need not be."""
-        hints = get_type_hints(type(self))
-        for field in dataclasses.fields(self):
-            types = get_args(hints[field.name]) or (hints[field.name],)
-            if isinstance(types[0], str):  # A list of choices, which are looked at below.
-                continue
-            value = getattr(self, field.name)
-            if not is_of(types, value):
-                raise RecipeError(
-                    f"Field `{field.name}` must be {in_words(types)}. Received: "
-                    f"{field.name}={repr(value)[:60]}"
-                )
-
-    @classmethod
-    def _choices(cls):
-        """Allowed values of the fields that have a list of them."""
-        hints = get_type_hints(cls)
-        return {
-            field.name: get_args(hints[field.name])
-            for field in dataclasses.fields(cls)
-            if get_args(hints[field.name]) and isinstance(get_args(hints[field.name])[0], str)
-        }
