@@ -20,7 +20,7 @@ from keras_twist.recipes import (
 )
 from keras_twist.recipes.divergence import StopOnDivergence
 from keras_twist.recipes.memory import out_of_memory
-from keras_twist.recipes.pictures import save_pictures
+from keras_twist.recipes.pictures import first_twist, save_pictures
 from keras_twist.recipes.predictions import flip_averaged_accuracy
 from keras_twist.recipes.preparation import prepare, warm_up
 from keras_twist.recipes.recipe import RecipeError
@@ -48,8 +48,9 @@ def fit(
     Writes a run folder with `recipe.json`, `environment.json`, `metrics.jsonl` (a line per epoch),
     `checkpoint.npz` (the exact state, for `resume`), `model.keras`, `result.json`,
     `predictions.npz` (of the validation images), `curves.png`, `schedule.png`,
-    `misclassified.png`, `confusion.png` and `report.html`, which shows all of it; and one table row
-    per epoch to the standard output, unless told otherwise.
+    `misclassified.png`, `confusion.png`, `twist.png` (the first `TwistLayer`, if there is one,
+    before and after), and `report.html`, which shows all of it; and one table row per epoch to the
+    standard output, unless told otherwise.
 
     Args:
         recipe: A `Recipe`; may be None when resuming, since the run folder holds it.
@@ -94,6 +95,7 @@ def fit(
             claimed.enter_context(run_folder.claim(resume))
             remove_partials(resume)
         recipe, data, model, steps_per_epoch = prepare(recipe, data_dir)
+        begun = first_twist(model)
         replicas.check_same(recipe=recipe, images=[len(y) for _, y in (data.train, data.valid)])
         trainer = trainer_of(model, replicas)
         feed = task.training_feed(recipe, data)
@@ -138,7 +140,7 @@ def fit(
                 finally:
                     for shown in (*bars, *logs):
                         shown.close()
-        return _finish(model, recipe, data, steps_per_epoch, folder, replicas)
+        return _finish(model, recipe, data, steps_per_epoch, folder, replicas, begun)
 
 
 def _make_folder(recipe, replicas, runs, claimed):
@@ -151,7 +153,7 @@ def _make_folder(recipe, replicas, runs, claimed):
     return Path(runs) / replicas.share_name(folder and folder.name)
 
 
-def _finish(model, recipe, data, steps_per_epoch, folder, replicas):
+def _finish(model, recipe, data, steps_per_epoch, folder, replicas, begun):
     """Write what a run leaves behind, and return its result."""
     rows = read_json_lines(folder / run_folder.METRICS)
     if replicas.is_chief:
@@ -176,7 +178,7 @@ def _finish(model, recipe, data, steps_per_epoch, folder, replicas):
     )
     if replicas.is_chief:
         run_folder.write_json(folder / run_folder.RESULT, result.to_dict())
-        save_pictures(model, data, rows, folder, recipe, steps_per_epoch)
+        save_pictures(model, data, rows, folder, recipe, steps_per_epoch, begun)
     return result
 
 

@@ -3,6 +3,7 @@
 import logging
 
 from keras_twist import plots
+from keras_twist.layers import TwistLayer
 from keras_twist.recipes import policies
 from keras_twist.recipes.predictions import predict, save_predictions
 from keras_twist.recipes.recipe import RecipeError
@@ -11,7 +12,15 @@ from keras_twist.recipes.report import write_report
 logger = logging.getLogger("keras_twist.recipes")
 
 
-def save_pictures(model, data, rows, folder, recipe, steps_per_epoch):
+def first_twist(model):
+    """Name and weights, as they are now, of a model's first TwistLayer; None without one."""
+    for layer in model.layers:
+        if isinstance(layer, TwistLayer):
+            return layer.name, layer.get_weights()
+    return None
+
+
+def save_pictures(model, data, rows, folder, recipe, steps_per_epoch, begun):
     """Write `predictions.npz`, the pictures and `report.html` into the folder of a finished run.
 
     One pass over the validation set. Without matplotlib, there are no pictures and one warning.
@@ -24,11 +33,17 @@ def save_pictures(model, data, rows, folder, recipe, steps_per_epoch):
         folder: Path of the run folder, which holds `result.json` already.
         recipe: The run's `Recipe`.
         steps_per_epoch: Batches in an epoch.
+        begun: What `first_twist` gave before the training.
     """
     predictions = predict(model, recipe, data)
+    figures = _figures(predictions, data, rows, recipe, steps_per_epoch)
+    if figures and begun is not None:
+        name, before = begun
+        title = f"{name} of {recipe.name}"
+        figures["twist.png"] = plots.plot_twist(model.get_layer(name), before, title=title)
     try:
         save_predictions(predictions, folder)
-        for name, figure in _figures(predictions, data, rows, recipe, steps_per_epoch).items():
+        for name, figure in figures.items():
             figure.savefig(folder / name, dpi=150)
         write_report(folder)
     except (RecipeError, OSError) as error:

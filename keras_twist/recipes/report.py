@@ -24,8 +24,9 @@ COMPARED = {
 def write_report(folder, path=None):
     """Writes the report on a run: one HTML file with all pictures in it, and no script.
 
-    It shows result, curves, schedule, misclassified images, confusion matrix, classes, epochs,
-    recipe and environment. Without matplotlib, each picture is a line that says what to install.
+    It shows result, curves, schedule, a twist, misclassified images, confusion matrix, classes,
+    epochs, recipe and environment. Without matplotlib, each picture is a line that says what to
+    install.
 
     Args:
         folder: Path of the folder of a run that has ended.
@@ -86,6 +87,8 @@ def run_page(run):
         sections.tiles(sections.measures(run.result)),
         sections.curves(run),
     ]
+    if run.twist is not None:
+        body.append(sections.twist(run))
     if run.predictions is None:
         text = "There are no predictions in this folder: an older version did not keep them."
         body.append(sections.section("Classes", element("p", text)))

@@ -52,6 +52,12 @@ def curves(run):
     return section("Curves and schedule", element("div", *charts, class_="charts"))
 
 
+def twist(run):
+    """The first TwistLayer, before training and after."""
+    text = "Disks, vector fields and their parts, before training and after"
+    return section("A twist", picture(run.twist, text))
+
+
 def gallery(run):
     """The most confident mistakes, with what was seen in them."""
     found = run.predictions

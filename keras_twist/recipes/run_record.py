@@ -10,7 +10,7 @@ from keras_twist.recipes.json_files import check_value, read_json
 from keras_twist.recipes.predictions import Predictions, load_predictions
 from keras_twist.recipes.recipe import RecipeError
 
-SCHEDULE = "schedule.png"
+SCHEDULE, TWIST = "schedule.png", "twist.png"
 _MAX_PICTURE_BYTES = 2**26
 # What a result holds, and of which kind; a measure is None after a training that diverged.
 _NUMBER = (int, float)
@@ -40,6 +40,7 @@ class RunRecord:
         result: Dict of what it reached.
         predictions: `Predictions`, or None if none were kept.
         schedule: Bytes of `schedule.png`, or None if there is none.
+        twist: Those of `twist.png`, likewise.
     """
 
     folder: Path
@@ -49,6 +50,7 @@ class RunRecord:
     result: dict
     predictions: Predictions | None
     schedule: bytes | None
+    twist: bytes | None
 
     @property
     def name(self):
@@ -83,7 +85,8 @@ def read_run(folder):
     if len(rows) != epochs:
         raise RecipeError(f"{path} is missing or damaged: it has {len(rows)} of {epochs} epochs.")
     predictions = load_predictions(folder)
-    return RunRecord(folder, recipe, environment, rows, result, predictions, _schedule(folder))
+    pictures = [_picture(folder / name) for name in (SCHEDULE, TWIST)]
+    return RunRecord(folder, recipe, environment, rows, result, predictions, *pictures)
 
 
 def _read_object(folder, name, hint):
@@ -124,8 +127,7 @@ def read_rows(path, needed=()):
     return rows
 
 
-def _schedule(folder):
-    path = folder / SCHEDULE
+def _picture(path):
     if not path.exists():
         return None
     try:

@@ -68,7 +68,8 @@ def make_run_in():
         pictures = rng.integers(0, 256, (len(worst), size, size, 3)).astype("uint8")
         found = Predictions(labels, shares.astype("float32"), tuple(class_names), worst, pictures)
         save_predictions(found, folder)
-        (folder / "schedule.png").write_bytes(file.getvalue())
+        for picture in ("schedule.png", "twist.png"):
+            (folder / picture).write_bytes(file.getvalue())
         return folder
 
     return make

@@ -5,6 +5,7 @@ import logging
 import keras
 import pytest
 
+from keras_twist.layers import TwistLayer
 from keras_twist.recipes import CIFAR_RECIPES, pictures, task
 
 pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="tf.data")
@@ -15,22 +16,37 @@ PICTURES = {"curves.png", "schedule.png", "misclassified.png", "confusion.png"}
 @pytest.fixture
 def save(make_run, tiny_images):
     """Function that saves the pictures of a run of an untrained network; the folder's files."""
-    layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)]
-    model = keras.Sequential([keras.Input((32, 32, 3)), *layers])
+    head = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)]
 
-    def save():
+    def save(*layers):
+        model = keras.Sequential([keras.Input((32, 32, 3)), *layers, *head])
+        begun = pictures.first_twist(model)
         folder = make_run()
         (folder / "predictions.npz").unlink()
         (folder / "schedule.png").unlink()
+        (folder / "twist.png").unlink()
         data = task.Data(*tiny_images, "test")
-        pictures.save_pictures(model, data, ROWS, folder, CIFAR_RECIPES["quick"], 6)
+        pictures.save_pictures(model, data, ROWS, folder, CIFAR_RECIPES["quick"], 6, begun)
         return {path.name for path in folder.iterdir()}
 
     return save
 
 
 def test_everything_is_there(save):
-    assert save() >= PICTURES | {"predictions.npz", "report.html"}
+    files = save()
+    assert files >= PICTURES | {"predictions.npz", "report.html"} and "twist.png" not in files
+
+
+def test_what_a_twist_has_learned_is_there(save, monkeypatch):
+    drawn = []
+    plot = pictures.plots.plot_twist
+    monkeypatch.setattr(
+        pictures.plots, "plot_twist", lambda *given, **named: drawn.append(given) or plot(*given)
+    )
+    first, second = TwistLayer(4, name="first"), TwistLayer(4)
+    assert "twist.png" in save(keras.layers.Conv2D(3, 1), first, second)
+    ((layer, before),) = drawn
+    assert layer is first and len(before) == len(first.get_weights())
 
 
 def test_without_matplotlib_one_warning_and_a_report(save, monkeypatch, caplog):

@@ -13,7 +13,7 @@ from ..chromium import Browser, find_chromium
 
 EVIL = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "cat & $dog$ '")
 HEADINGS = [
-    "Curves and schedule", "Misclassified images", "Classes", "Epochs and speed", "Recipe",
+    "Curves and schedule", "A twist", "Misclassified images", "Classes", "Epochs and speed", "Recipe",
     "Environment",
 ]  # fmt: skip
 
@@ -40,7 +40,9 @@ def test_a_report_is_one_file_that_fetches_nothing(make_run, capsys):
     assert "83.33\u00a0%" in text and "3:45" in text and "1,234" in text
     tags = Tags(text)
     sources = [attrs[key] for _, attrs in tags.found for key in ("src", "href") if key in attrs]
-    assert len(sources) == 1 + 3 + 1 + 20 + 1  # icon, curves, schedule, mistakes, confusion
+    assert (
+        len(sources) == 1 + 3 + 1 + 1 + 20 + 1
+    )  # icon, curves, schedule, twist, mistakes, confusion
     assert all(source.startswith("data:") for source in sources)
     assert "url(" not in text and "@import" not in text
 

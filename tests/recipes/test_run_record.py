@@ -17,15 +17,16 @@ def test_a_whole_folder(make_run):
         "dog",
         "ship",
     )
-    assert run.schedule.startswith(b"\x89PNG")
+    assert run.schedule.startswith(b"\x89PNG") and run.twist == run.schedule
 
 
 def test_what_a_run_may_lack(make_run):
     folder = make_run()
     (folder / "predictions.npz").unlink()
     (folder / "schedule.png").unlink()
+    (folder / "twist.png").unlink()
     run = read_run(folder)
-    assert run.predictions is None and run.schedule is None
+    assert run.predictions is None and run.schedule is None and run.twist is None
 
 
 def without(name):
