@@ -13,8 +13,8 @@ from ..chromium import Browser, find_chromium
 
 EVIL = ("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "cat & $dog$ '")
 HEADINGS = [
-    "Curves and schedule", "A twist", "Misclassified images", "Classes", "Epochs and speed", "Recipe",
-    "Environment",
+    "Curves and schedule", "A twist", "Misclassified images", "Classes", "Epochs and speed",
+    "Recipe", "Environment",
 ]  # fmt: skip
 
 
