@@ -40,9 +40,8 @@ def test_a_report_is_one_file_that_fetches_nothing(make_run, capsys):
     assert "83.33\u00a0%" in text and "3:45" in text and "1,234" in text
     tags = Tags(text)
     sources = [attrs[key] for _, attrs in tags.found for key in ("src", "href") if key in attrs]
-    assert (
-        len(sources) == 1 + 3 + 1 + 1 + 20 + 1
-    )  # icon, curves, schedule, twist, mistakes, confusion
+    # Icon, curves, schedule, twist, mistakes, confusion.
+    assert len(sources) == 1 + 3 + 1 + 1 + 20 + 1
     assert all(source.startswith("data:") for source in sources)
     assert "url(" not in text and "@import" not in text
 
