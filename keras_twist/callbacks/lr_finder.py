@@ -185,6 +185,11 @@ def _fit_arguments(data, batch_size):
             "Argument `data` must hold at least one batch. "
             f"Received: arrays of shape {', '.join(str(tuple(a.shape)) for a in arrays)}"
         )
+    if isinstance(data, types.GeneratorType):
+        first = next(data, None)
+        if first is None:
+            raise ValueError("Argument `data` must hold at least one batch. Received: no batch")
+        arguments["x"] = _chain(first, data)
     if arrays or isinstance(data, keras.utils.PyDataset):
         # The others have an order of their own, and Keras would warn.
         arguments["shuffle"] = getattr(data, "num_batches", 1) is not None
@@ -200,12 +205,9 @@ def _build(model, inputs):
         return inputs
     if not model.built:
         if isinstance(inputs["x"], types.GeneratorType):
-            batches = inputs["x"]
-            first = next(batches, None)
-            if first is None:
-                raise ValueError("Argument `data` must hold at least one batch. Received: no batch")
+            first = next(inputs["x"])
             model.test_on_batch(*first)
-            inputs = {**inputs, "x": _chain(first, batches)}
+            inputs = {**inputs, "x": _chain(first, inputs["x"])}
         else:
             wanted = {name: value for name, value in inputs.items() if name != "shuffle"}
             model.evaluate(**wanted, steps=1, verbose=0)

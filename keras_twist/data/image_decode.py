@@ -19,8 +19,8 @@ _DRAFT_MARGIN = 2
 _MAX_SCANS = 100
 
 
-def decode_square(contents, size, zoom=None, max_pixels=2**27):
-    """Decodes a picture and resizes it to a square, smoothing what shrinks (bicubic).
+def decode_square(contents, size, max_pixels=2**27):
+    """Decodes a picture and stretches it to a square, smoothing what shrinks (bicubic).
 
     Grey-scale, palette, CMYK and 16-bit pictures become RGB, an alpha channel is dropped, the
     first picture of an animation is taken, and the camera's orientation (EXIF) is applied.
@@ -28,8 +28,6 @@ def decode_square(contents, size, zoom=None, max_pixels=2**27):
     Args:
         contents: `bytes` of a JPEG, PNG or WebP file.
         size: Side of the square in pixels.
-        zoom: None stretches the whole picture. A number >= 1 cuts the square in the middle whose
-            side is 1 / zoom of the shorter side. Defaults to None.
         max_pixels: Most pixels that a picture may have; it is refused before it is decoded.
             Defaults to 2 ** 27.
 
@@ -58,8 +56,7 @@ def decode_square(contents, size, zoom=None, max_pixels=2**27):
                 )
             if (scans := _scans(contents)) > _MAX_SCANS:
                 raise DataError(f"it has {scans} scans, and no picture needs {_MAX_SCANS}")
-            box = _box(width, height, zoom)
-            shrink = _DRAFT_MARGIN * max(size / (box[2] - box[0]), size / (box[3] - box[1]))
+            shrink = _DRAFT_MARGIN * max(size / width, size / height)
             if shrink < 1:
                 picture.draft(None, (math.ceil(width * shrink), math.ceil(height * shrink)))
             orientation = _orientation(picture)
@@ -74,15 +71,55 @@ def decode_square(contents, size, zoom=None, max_pixels=2**27):
         raise DataError("it is no JPEG, PNG or WebP") from error
     except Exception as error:  # Pillow raises its own kinds, SyntaxError among them.
         raise DataError(f"truncated or damaged: {first_line(error)}") from error
-    across, down = rgb.width / width, rgb.height / height  # less than 1 after `draft`
-    box = (box[0] * across, box[1] * down, box[2] * across, box[3] * down)
-    square = rgb.resize((size, size), image.Resampling.BICUBIC, box)
+    square = rgb.resize((size, size), image.Resampling.BICUBIC)
     aspect = width / height
     if orientation:
-        # Square and cut in the middle, so that turning it now gives the same as turning it before.
+        # Of a square, turning it now gives the same as turning it before.
         square = square.transpose(_turns(image)[orientation])
         aspect = 1 / aspect if orientation >= 5 else aspect
     return np.asarray(square), aspect
+
+
+def decode_view(contents, size, stored_size, zoom, max_pixels=2**27):
+    """Decodes a picture as validation shows it: the square in the middle of what training stores.
+
+    It is cut from the stretched square as `ops.geometry.crop_resize` cuts training's, bilinear, so
+    that both are equally sharp.
+
+    Args:
+        contents: As in `decode_square`.
+        size: Side of the result in pixels.
+        stored_size: Side of the square that it is cut from.
+        zoom: Number >= 1: the picture's shorter side over the side of what is seen.
+        max_pixels: As in `decode_square`. Defaults to 2 ** 27.
+
+    Returns:
+        `(pixels, aspect)`, and raises, as `decode_square`.
+
+    Example:
+        ```python
+        pixels, aspect = decode_view(Path("dog.jpg").read_bytes(), 128, 160, zoom=1.25)
+        ```
+    """
+    square, aspect = decode_square(contents, stored_size, max_pixels)
+    image = import_pillow()
+    box = [float(edge) for edge in center_box(stored_size, aspect, zoom)]
+    view = image.fromarray(square).transform(
+        (size, size), image.Transform.EXTENT, box, image.Resampling.BILINEAR
+    )
+    return np.asarray(view), aspect
+
+
+def center_box(side, aspect, zoom):
+    """`left, top, right, bottom` of the square in the middle of a picture, after stretching.
+
+    Args:
+        side: Side of the square that the picture was stretched to.
+        aspect: Its width over height before, a number or an array of them.
+        zoom: Its shorter side over the side of the square.
+    """
+    width, height = (side * np.minimum(ratio, 1) / zoom for ratio in (1 / aspect, aspect))
+    return (side - width) / 2, (side - height) / 2, (side + width) / 2, (side + height) / 2
 
 
 def is_picture(start):
@@ -95,14 +132,6 @@ def _scans(contents):
     """Scans of a JPEG, those of small pictures in its metadata included; 0 for other formats."""
     # Within a scan, no byte 0xff is followed by this one.
     return contents.count(b"\xff\xda") if contents.startswith(b"\xff\xd8\xff") else 0
-
-
-def _box(width, height, zoom):
-    if zoom is None:
-        return 0, 0, width, height
-    side = min(width, height) / zoom
-    left, top = (width - side) / 2, (height - side) / 2
-    return left, top, left + side, top + side
 
 
 def _orientation(picture):

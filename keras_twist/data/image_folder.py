@@ -78,8 +78,9 @@ def load_image_folder(
     """Loads pictures from `train/<class>/...` and `val/<class>/...`, decoded and resized.
 
     Training pictures are stretched to squares and keep their `aspects`, from which
-    `random_resized_crop(aspects=...)` cuts boxes of the true shape. Validation pictures are cut:
-    a square in the middle, ready for the network.
+    `random_resized_crop(aspects=...)` cuts boxes of the true shape. Validation pictures are ready
+    for the network: the square in the middle, cut from a stretched one in the same way, since a
+    network that is shown sharper pictures than it has learned from is wrong more often.
 
     Decoding happens once. Its result lies under the Keras home, in
     `datasets/keras_twist/image_folders`, and is used again as long as no picture was added,
@@ -95,8 +96,9 @@ def load_image_folder(
         image_size: Side of validation pictures in pixels. Defaults to 128.
         stored_size: Side of training pictures. None for 1.25 times `image_size`, so that a crop
             of two thirds of the area needs no enlarging. Defaults to None.
-        valid_scale: The validation crop's side is the picture's shorter side divided by this: 1.14
-            is what resizing to 256 and cutting out 224 does. At least 1. Defaults to 1.14.
+        valid_scale: The side of the validation's square is the picture's shorter side divided by
+            this: 1.14 is what resizing to 256 and cutting out 224 does. At least 1. Defaults to
+            1.14.
         on_error: `"raise"`, or `"skip"` to leave out pictures that cannot be read and log how
             many. Defaults to `"raise"`.
         max_pixels: Most pixels of a picture; larger ones count as unreadable. Defaults to 2 ** 27,
@@ -134,7 +136,7 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
         `train, valid, both`.
     """
     image_size = arguments.check_integer("image_size", image_size, at_least=1)
-    stored_size = round(1.25 * image_size) if stored_size is None else stored_size
+    stored_size = usual_stored_size(image_size) if stored_size is None else stored_size
     stored_size = arguments.check_integer("stored_size", stored_size, at_least=1)
     max_pixels = arguments.check_integer("max_pixels", max_pixels, at_least=1)
     zoom = arguments.check_number("valid_scale", valid_scale, ">= 1", lambda x: 1 <= x < np.inf)
@@ -152,13 +154,19 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
         raise DataError(f"{shown(root)} cannot be read: {reason}.") from error
     cache = ImageCache(_cache_folder(root))
     records = {}
-    for split, size, cut in (("train", stored_size, None), ("valid", image_size, zoom)):
-        name = f"{split}-{size}" + (f"-{cut:g}" if cut else "")
-        options = {"size": size, "zoom": cut, "max_pixels": max_pixels}
+    view = {"size": image_size, "stored_size": stored_size, "zoom": zoom}
+    for split, options in (("train", {"size": stored_size}), ("valid", view)):
+        name = "-".join([split, *(f"{option:g}" for option in options.values())])
+        options = options | {"max_pixels": max_pixels}
         records[split] = _load_split(source, split, cache, name, options, on_error)
     images = [_image_folder(*found) for found in records.values()]
     shared = set(records["train"][1]["digests"]) & set(records["valid"][1]["digests"])
     return *images, sum(digest in shared for digest in records["valid"][1]["digests"])
+
+
+def usual_stored_size(image_size):
+    """Side of the squares that training pictures are stored as, unless told otherwise."""
+    return round(1.25 * image_size)
 
 
 def _cache_folder(root):

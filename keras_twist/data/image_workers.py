@@ -9,7 +9,7 @@ import time
 import warnings
 
 from keras_twist.data.errors import DataError
-from keras_twist.data.image_decode import decode_square
+from keras_twist.data.image_decode import decode_square, decode_view
 from keras_twist.data.pictures import import_pillow
 
 _REPORT_SECONDS = 5
@@ -24,7 +24,7 @@ def decode_all(source, entries, put, options):
         source: What `open_source` returned.
         entries: Its entries to decode.
         put: Function `(position, image)` that keeps an image.
-        options: Dict of arguments of `decode_square`.
+        options: Dict of arguments of `decode_square` or, with a `zoom`, of `decode_view`.
 
     Returns:
         `(aspects, digests, failures)`: lists with the width over height of each picture and the
@@ -66,5 +66,6 @@ def decode_all(source, entries, put, options):
 
 def _decode_one(read, options):
     contents = read()
-    pixels, aspect = decode_square(contents, **options)
+    decode = decode_view if "zoom" in options else decode_square
+    pixels, aspect = decode(contents, **options)
     return pixels, aspect, hashlib.blake2b(contents, digest_size=16).hexdigest()

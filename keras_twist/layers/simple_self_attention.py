@@ -149,4 +149,5 @@ def _unit(vector):
 
 
 def _random_unit_vector(shape, dtype=None):
-    return _unit(keras.random.normal(shape, dtype=dtype))
+    # An initializer: Keras 3.8 does not seed `keras.random` anew in `set_random_seed`.
+    return _unit(keras.initializers.RandomNormal(stddev=1.0)(shape, dtype))

@@ -52,13 +52,9 @@ class PartialIdentity(keras.initializers.Initializer):
         if outputs == same:
             return identity
         bound = math.sqrt(1 / (rows * columns * inputs))
-        rest = keras.random.uniform(
-            (rows, columns, inputs, outputs - same),
-            -bound,
-            bound,
-            dtype=identity.dtype,
-            seed=self.seed,
-        )
+        # An initializer: Keras 3.8 does not seed `keras.random` anew in `set_random_seed`.
+        draw = keras.initializers.RandomUniform(-bound, bound, seed=self.seed)
+        rest = draw((rows, columns, inputs, outputs - same), identity.dtype)
         return ops.concatenate([identity, rest], axis=-1)
 
     def get_config(self):

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_twist.data.image_decode import center_box
 from keras_twist.ops.geometry import crop_resize
 
 
@@ -18,15 +19,12 @@ def center_views(images, aspects, size, zoom):
     Returns:
         uint8 array of shape `(n, size, size, 3)`.
     """
-    side = images.shape[1]
-    width = side * np.minimum(1 / aspects, 1) / zoom
-    height = side * np.minimum(aspects, 1) / zoom
+    left, top, right, bottom = center_box(images.shape[1], aspects, zoom)
     views = []
     for start in range(0, len(images), 256):
         part = slice(start, start + 256)
         box = [
-            np.asarray(value[part], "float32")
-            for value in ((side - height) / 2, (side - width) / 2, height, width)
+            np.asarray(value[part], "float32") for value in (top, left, bottom - top, right - left)
         ]
         views.append(keras.ops.convert_to_numpy(crop_resize(images[part], *box, (size, size))))
     return np.concatenate(views)

@@ -6,7 +6,8 @@ import keras
 import numpy as np
 
 from keras_twist.data import CIFAR10_CLASSES, IMAGENETTE_CLASSES, IMAGEWOOF_CLASSES, DataError
-from keras_twist.data.image_decode import decode_square
+from keras_twist.data.image_decode import decode_view
+from keras_twist.data.image_folder import usual_stored_size
 from keras_twist.data.image_sources import read_file
 from keras_twist.plots.scores import probabilities
 from keras_twist.recipes import task
@@ -53,7 +54,9 @@ class Predictor:
             )
         self.size = self.model.input_shape[1]
         # CIFAR-10's pictures are whole; those of ImageNet are shown without their border.
-        self.zoom = getattr(self.recipe, "valid_scale", 1.0)
+        self.zoom, self.stored_size = 1.0, self.size
+        if hasattr(self.recipe, "valid_scale"):
+            self.zoom, self.stored_size = self.recipe.valid_scale, usual_stored_size(self.size)
         part = f"the middle {100 / self.zoom:.0f} % of its" if self.zoom > 1 else "all of its"
         self.view = (
             f"Of each picture the network sees the square in the middle, {part} shorter side, "
@@ -74,7 +77,7 @@ class Predictor:
             RecipeError: if the network gives NaN.
         """
         try:
-            pixels, _ = decode_square(read_file(Path(path)), self.size, self.zoom)
+            pixels, _ = decode_view(read_file(Path(path)), self.size, self.stored_size, self.zoom)
         except DataError as error:
             raise DataError(f"{path}: {error}.") from error
         image = task.of(self.recipe).normalization()(pixels[np.newaxis])

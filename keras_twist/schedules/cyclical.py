@@ -145,7 +145,7 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
     def from_config(cls, config):
         scale_fn = config.get("scale_fn")
         if isinstance(scale_fn, dict):
-            config = {**config, "scale_fn": keras.saving.deserialize_keras_object(scale_fn)}
+            config = {**config, "scale_fn": _deserialize_function(scale_fn)}
         return cls(**config)
 
 
@@ -173,6 +173,18 @@ def _divide(step, period):
     cycle = ops.cast(ops.floor(ops.cast(step, "float32") / period), step.dtype)
     cycle = cycle + ops.cast(ops.floor(since_end_of(cycle) / period), step.dtype)
     return ops.cast(cycle, "float32"), since_end_of(cycle), -since_end_of(cycle + 1)
+
+
+def _deserialize_function(saved):
+    """The function that a file names. Keras itself would import any, of any module."""
+    name = saved.get("config" if saved.get("class_name") == "function" else "registered_name")
+    if not isinstance(name, str) or keras.saving.get_registered_object(name) is None:
+        raise ValueError(
+            "`scale_fn` of a saved schedule must be registered: import the module that defines it, "
+            '`@keras.saving.register_keras_serializable(package="mine")` before its `def`. '
+            f"Received: scale_fn={str(saved)[:200]}"
+        )
+    return keras.saving.deserialize_keras_object(saved)
 
 
 def _serialize_function(function):

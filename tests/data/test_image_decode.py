@@ -1,6 +1,7 @@
 """One picture of any format as a square of RGB: formats, colours, orientation, damage, bombs."""
 
 import io
+import math
 import struct
 import warnings
 import zlib
@@ -11,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from keras_twist.data.errors import DataError
-from keras_twist.data.image_decode import decode_square, is_picture
+from keras_twist.data.image_decode import center_box, decode_square, decode_view, is_picture
+from keras_twist.ops.geometry import crop_resize
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow decodes and writes the pictures")
 RNG = np.random.default_rng(0)
@@ -93,8 +95,10 @@ def test_orientation(orientation, zoom):
     exif[0x0112] = orientation
     contents = encode(smooth(24, 40), "PNG", exif=exif)
     upright = ImageOps.exif_transpose(Image.open(io.BytesIO(contents)))
-    found, aspect = decode_square(contents, 16, zoom)
-    expected, expected_aspect = decode_square(encode(np.asarray(upright)), 16, zoom)
+    options = {"size": 16} | ({"stored_size": 20, "zoom": zoom} if zoom else {})
+    decode = decode_view if zoom else decode_square
+    found, aspect = decode(contents, **options)
+    expected, expected_aspect = decode(encode(np.asarray(upright)), **options)
     assert aspect == expected_aspect == upright.width / upright.height
     assert np.abs(found.astype(int) - expected.astype(int)).max() <= 1
 
@@ -120,12 +124,34 @@ def test_damaged_exif_is_ignored():
 def test_the_middle_is_cut():
     pixels = np.zeros((100, 300, 3), "uint8")
     pixels[10:90, 110:190] = 200  # the middle 80 x 80
-    found, aspect = decode_square(encode(pixels), 40, zoom=100 / 80)
-    # At the border the filter looks at what is around, as if all were resized and then cut.
-    assert (found[2:-2, 2:-2] == 200).all() and aspect == 3
-    tall, _ = decode_square(encode(pixels.transpose(1, 0, 2)), 40, zoom=100 / 80)
+    found, aspect = decode_view(encode(pixels), 40, 50, zoom=100 / 80)
+    # At the border the filter looks at what is around: all is resized and then cut.
+    assert np.abs(found[4:-4, 4:-4].astype(int) - 200).max() < 6 and aspect == 3
+    tall, _ = decode_view(encode(pixels.transpose(1, 0, 2)), 40, 50, zoom=100 / 80)
     np.testing.assert_array_equal(tall, found.transpose(1, 0, 2))
-    assert (decode_square(encode(pixels), 40, zoom=1.0)[0] == 200).mean() < 0.7
+    assert (decode_view(encode(pixels), 40, 50, zoom=1.0)[0] > 190).mean() < 0.7
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.tuples(st.integers(1, 60), st.integers(1, 60)),
+    st.integers(1, 40),
+    st.integers(1, 40),
+    st.floats(1, 3),
+)
+def test_a_view_is_cut_as_training_pictures_are(shape, size, stored_size, zoom):
+    """Not sharper: the same pixels as by `crop_resize` of the stored square, inside its border."""
+    contents = encode(RNG.integers(0, 256, (*shape, 3)).astype("uint8"))
+    view, aspect = decode_view(contents, size, stored_size, zoom)
+    square, _ = decode_square(contents, stored_size)
+    left, top, right, bottom = (np.array([edge]) for edge in center_box(stored_size, aspect, zoom))
+    box = (top, left, bottom - top, right - left)
+    expected = np.asarray(crop_resize(square[None].astype("float32"), *box, size))[0]
+    # In the outermost half pixels Pillow also sees the neighbours of the box.
+    edge = math.ceil(0.5 * size / min(bottom - top, right - left)[0])
+    inner = slice(edge, size - edge)
+    assert view.shape == (size, size, 3)
+    np.testing.assert_allclose(view[inner, inner], expected[inner, inner], atol=1.01)
 
 
 def test_what_shrinks_is_smoothed():
@@ -136,30 +162,29 @@ def test_what_shrinks_is_smoothed():
 
 
 @settings(max_examples=30)
-@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 20), st.sampled_from([None, 1, 1.14]))
-def test_any_size(height, width, size, zoom):
+@given(st.integers(1, 50), st.integers(1, 50), st.integers(1, 20))
+def test_any_size(height, width, size):
     pixels = RNG.integers(0, 256, (height, width, 3)).astype("uint8")
-    found, aspect = decode_square(encode(pixels), size, zoom)
+    found, aspect = decode_square(encode(pixels), size)
     assert found.shape == (size, size, 3) and aspect == width / height
-    if zoom is None and height == width == size:
+    if height == width == size:
         np.testing.assert_array_equal(found, pixels)
 
 
 def test_one_pixel():
-    found, aspect = decode_square(encode(np.full((1, 1, 3), 77, "uint8")), 8, zoom=1.14)
+    found, aspect = decode_view(encode(np.full((1, 1, 3), 77, "uint8")), 8, 10, zoom=1.14)
     assert (found == 77).all() and aspect == 1
 
 
-@pytest.mark.parametrize("zoom", [None, 1.14])
-def test_a_wide_jpeg_is_scaled_while_decoding(zoom, monkeypatch):
+def test_a_wide_jpeg_is_scaled_while_decoding(monkeypatch):
     """20,000 pixels wide; the result is that of decoding all of them."""
     contents = encode(smooth(100, 20_000), "JPEG", quality=90)
-    drafted, aspect = decode_square(contents, 10, zoom)
+    drafted, aspect = decode_square(contents, 10)
     assert aspect == 200
     from PIL import JpegImagePlugin
 
     monkeypatch.setattr(JpegImagePlugin.JpegImageFile, "draft", lambda *_: None)
-    assert close(drafted, decode_square(contents, 10, zoom)[0], 3)
+    assert close(drafted, decode_square(contents, 10)[0], 3)
 
 
 def header_only(width, height):

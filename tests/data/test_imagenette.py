@@ -219,7 +219,9 @@ def test_the_real_set(monkeypatch):
     """What is in the cache: decoding all of it would take half a minute."""
     monkeypatch.undo()  # the real home and counts
     folder = imagenette.keras_home() / "datasets" / "keras_twist" / "image_folders"
-    if not SHARED.exists() or not list(folder.glob("imagewoof2-160.tgz-*/valid-128-1.14.index")):
+    if not SHARED.exists() or not list(
+        folder.glob("imagewoof2-160.tgz-*/valid-128-160-1.14.index")
+    ):
         pytest.skip("ImageWoof is not there, or not in the cache")
     seconds = []
     for _ in range(2):
