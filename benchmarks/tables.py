@@ -33,11 +33,31 @@ def trainings():
         yield f"| {' | '.join(cells)} |"
 
 
-TABLES = {"trainings": trainings}
+def steps():
+    """Training steps of both libraries, each in its fastest setting."""
+    yield "| network | Keras, images/s | PyTorch, images/s | ratio | GiB, Keras | GiB, PyTorch |"
+    yield "| --- | --- | --- | --- | --- | --- |"
+    for name, found in _read("step_time")["networks"].items():
+        best = found["best"].values()
+        cells = [
+            f"`{name}`",
+            *(f"{found['images_per_second'][case]:,.0f} ({_setting(case)})" for case in best),
+            f"{found['keras_over_torch']:.2f}",
+            *(f"{found['peak_memory_gib'][case]:.1f}" for case in best),
+        ]
+        yield f"| {' | '.join(cells)} |"
+
+
+TABLES = {"trainings": trainings, "steps": steps}
 
 
 def _read(name):
     return json.loads((RESULTS / f"{name}.json").read_text())
+
+
+def _setting(case):
+    """`keras plain bfloat16` without the library and what is usual."""
+    return case.partition(" ")[2].removeprefix("plain ").removeprefix("eager ")
 
 
 def _spread(value, factor, digits):

@@ -40,12 +40,12 @@ def requirements():
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
     extras = parser["options.extras_require"]
-    used = [parser["options"]["install_requires"], extras["cpu"], extras["train"]]
+    used = [extras[name] for name in ("cpu", "train", "tensorboard", "onnx")]
+    used.append(parser["options"]["install_requires"])
     used = [line for lines in used for line in lines.splitlines() if line]
     # Not ruff and its like, which have no part in the tests and bring bounds of their own.
     names = "pytest|hypothesis|ipykernel|nbclient|build|setuptools|twine"
     tools = [line for line in extras["dev"].splitlines() if re.match(names, line)]
-    tools += [line for name in ("tensorboard", "onnx") for line in extras[name].split()]
     return used, tools
 
 

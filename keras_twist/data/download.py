@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+import urllib.error
 import urllib.request
 
 from keras_twist.data.errors import DataError, shown
@@ -151,6 +152,8 @@ def network_errors(url):
     except DataError:
         raise
     except (OSError, http.client.HTTPException, ValueError) as error:
+        if isinstance(error, urllib.error.HTTPError):
+            error.close()  # It holds the connection.
         # URLError wraps the true reason, which reads better alone.
         reason = getattr(error, "reason", None) or error
         reason = shown(str(reason)[:200]) or type(error).__name__

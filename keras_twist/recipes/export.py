@@ -1,6 +1,8 @@
 """Files of a trained model for other programs, each checked against the model it was made from."""
 
+import contextlib
 import dataclasses
+import io
 import logging
 import shutil
 import tempfile
@@ -139,8 +141,8 @@ def _make_and_run(kind, network, path, images):
     level = logging.root.manager.disable
     logging.disable(logging.ERROR)  # The converters report their steps as if they were news.
     try:
-        # And on the screen, past Python; what goes wrong is an exception.
-        with hushed(), warnings.catch_warnings():
+        # And on the screen, past Python; what goes wrong is an exception. Keras 3.8 prints, too.
+        with hushed(), contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return makers[kind](network, path, images)
     except Exception as error:  # Four libraries, each with its own kinds.
@@ -164,7 +166,12 @@ def _saved_model(network, path, images):
 
 
 def _tflite(network, path, images):
-    network.export(path, format="litert", verbose=False)
+    import tensorflow as tf
+
+    # Not by `network.export(format="litert")`, which Keras has from 3.13 on.
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+        network.export(folder, format="tf_saved_model", verbose=False)
+        path.write_bytes(tf.lite.TFLiteConverter.from_saved_model(folder).convert())
     run = _interpreter()(model_path=str(path)).get_signature_runner()
     (name,) = run.get_input_details()
     (given,) = run(**{name: images}).values()

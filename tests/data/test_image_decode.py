@@ -128,7 +128,7 @@ def test_the_middle_is_cut():
     # At the border the filter looks at what is around: all is resized and then cut.
     assert np.abs(found[4:-4, 4:-4].astype(int) - 200).max() < 6 and aspect == 3
     tall, _ = decode_view(encode(pixels.transpose(1, 0, 2)), 40, 50, zoom=100 / 80)
-    np.testing.assert_array_equal(tall, found.transpose(1, 0, 2))
+    np.testing.assert_allclose(tall, found.transpose(1, 0, 2), atol=1)  # Pillow's rounding
     assert (decode_view(encode(pixels), 40, 50, zoom=1.0)[0] > 190).mean() < 0.7
 
 
