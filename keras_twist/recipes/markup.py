@@ -149,6 +149,7 @@ p { margin: 0.4rem 0; max-width: 75ch; overflow-wrap: anywhere; }
   grid-template-columns: repeat(auto-fit, minmax(min(100%, 420px), 1fr)); }
 .chart { width: 100%; max-width: 640px; height: auto; background: #fff; border-radius: 8px;
   border: 1px solid var(--line); padding: 4px; }
+.wide { min-width: 900px; max-width: none; }
 .gallery { display: grid; grid-template-columns: repeat(auto-fill, minmax(112px, 1fr));
   gap: 0.8rem; }
 figure { margin: 0; }

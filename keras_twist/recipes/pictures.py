@@ -54,7 +54,9 @@ def _figures(predictions, data, rows, recipe, steps_per_epoch):
     """Dict from the name of a file to a figure; empty, after a warning, without matplotlib."""
     steps = recipe.epochs * steps_per_epoch
     learning_rate, momentum = policies.build_schedules(recipe, steps)
-    schedules = {"learning rate": learning_rate, "momentum": momentum}
+    schedules = {"learning rate": learning_rate}
+    if callable(momentum):  # A constant near one would leave the learning rate no height.
+        schedules["momentum"] = momentum
     labels, names = predictions.labels, predictions.class_names
     try:
         return {

@@ -47,15 +47,16 @@ def curves(run):
         for panel, description in PANELS.items()
     ]
     if run.schedule is not None:
-        text = "Learning rate and momentum of every step, as planned"
+        text = "Learning rate of every step, as planned, and momentum if it changes"
         charts.append(picture(run.schedule, text))
     return section("Curves and schedule", element("div", *charts, class_="charts"))
 
 
 def twist(run):
-    """The first TwistLayer, before training and after."""
+    """The first TwistLayer, before training and after; it scrolls where it could not be read."""
     text = "Disks, vector fields and their parts, before training and after"
-    return section("A twist", picture(run.twist, text))
+    chart = picture(run.twist, text, "chart wide")
+    return section("A twist", element("div", chart, class_="scroll", tabindex="0"))
 
 
 def gallery(run):

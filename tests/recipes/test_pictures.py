@@ -1,8 +1,10 @@
 """What a finished run leaves to look at, and that nothing of it can fail the run."""
 
 import logging
+from unittest.mock import Mock
 
 import keras
+import numpy as np
 import pytest
 
 from keras_twist.layers import TwistLayer
@@ -35,6 +37,16 @@ def save(make_run, tiny_images):
 def test_everything_is_there(save):
     files = save()
     assert files >= PICTURES | {"predictions.npz", "report.html"} and "twist.png" not in files
+
+
+@pytest.mark.parametrize(("name", "drawn"), [("quick", 1), ("resnet9", 2)])
+def test_a_momentum_is_drawn_if_it_changes(name, drawn):
+    recipe, predictions = CIFAR_RECIPES[name], Mock(probabilities=np.eye(3))
+    predictions.labels = predictions.predicted = np.arange(3)
+    predictions.class_names = ("cat", "dog", "ship")
+    data = Mock(valid=(np.zeros((3, 8, 8, 3), "uint8"), None))
+    figure = pictures._figures(predictions, data, ROWS, recipe, 6)["schedule.png"]
+    assert len(figure.axes[0].lines) == drawn
 
 
 def test_what_a_twist_has_learned_is_there(save, monkeypatch):
