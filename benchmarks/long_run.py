@@ -2,6 +2,7 @@
 
     python benchmarks/long_run.py            # everything
     python benchmarks/long_run.py fits       # one of: steps, fits, datasets, recipes, xla, keras
+    python benchmarks/long_run.py draw       # the picture alone, of the results there are
 
 Each part has a process of its own, which looks at itself as it goes on:
 
@@ -17,7 +18,8 @@ Memory grows by the difference of the medians of the first and of the last fifth
 after a warm-up. It may grow by `LIMIT_MIB` where nothing is compiled, and where something is, by as
 much for each call as `PER_CALL_MIB` says; files and threads must not become more. Everything is as
 small as it can be: what leaks does so per step, per call or per network, whatever their size.
-Writes `benchmarks/results/long_run.json`. Longer than other files here, for its six small parts.
+Writes `benchmarks/results/long_run.json` and draws `images/long_run.png` of the two that may not
+grow. Longer than other files here, for its six small parts.
 """
 
 import contextlib
@@ -39,8 +41,10 @@ import machine
 import numpy as np
 
 from keras_twist import callbacks, data, layers, optimizers, recipes
+from keras_twist.plots.figures import BLUE, new_figure
 
 RESULT = pathlib.Path(__file__).parent / "results" / "long_run.json"
+PICTURE = pathlib.Path(__file__).parents[1] / "images" / "long_run.png"
 BATCH_SIZE, IMAGES, SIZE = 16, 320, 16
 STEPS = 10_000
 # Of each part: how much, how much between two samples, how much is warming up, and what is counted.
@@ -247,6 +251,24 @@ def judge(part, columns):
     return verdict if part in OF_OTHERS else verdict | {"limit_mib": limit, "passed": passed}
 
 
+def draw(parts):
+    """Memory of the process over steps and over calls of `fit`, from the same height of zero."""
+    figure = new_figure(figsize=(9, 3.2))
+    for axes, part in zip(figure.subplots(1, 2, sharey=True), ("steps", "fits"), strict=True):
+        found = parts[part]
+        axes.plot(found["samples"]["count"], found["samples"]["mib"], color=BLUE)
+        axes.axvline(found["warm_up"], color="0.6", ls="--", lw=1)
+        grown = f"after the warm-up: {found['growth']['mib']:+.1f} MiB"
+        axes.set(
+            title=grown,
+            xlabel=found["counted"].capitalize(),
+            ylim=(0, 1.2 * max(found["samples"]["mib"])),
+        )
+        axes.grid(alpha=0.3)
+    figure.axes[0].set_ylabel("Memory of the process, MiB")
+    figure.savefig(PICTURE, dpi=100)
+
+
 def main():
     """Run what is asked for, print a line for each part and write the results."""
     if len(sys.argv) == 3 and sys.argv[1] == "--measure":
@@ -255,7 +277,11 @@ def main():
     parts = {}
     with contextlib.suppress(FileNotFoundError):
         parts = json.loads(RESULT.read_text())["parts"]
-    for part in sys.argv[1:] or PARTS:
+    asked = sys.argv[1:] or [*PARTS, "draw"]
+    for part in asked:
+        if part == "draw":
+            draw(parts)
+            continue
         before, start = machine.describe(), time.monotonic()
         command = [sys.executable, __file__, "--measure", part]
         columns = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)

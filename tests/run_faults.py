@@ -20,6 +20,16 @@ ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results" / "faults.json"
 FUZZ = RESULTS.with_name("fuzz.json")
 PAGE = ROOT / "docs" / "faults.md"
+LONG_RUN = """
+## Long trainings
+
+Memory of one process through 10,000 steps, and of one through 1,000 calls of `fit` with new
+callbacks each; what comes before the broken line is warming up. No open files or threads are added.
+Each new network costs memory that TensorFlow and Keras keep for ever, in a bare model of Keras's
+own as well (`benchmarks/results/long_run.json`, by `python benchmarks/long_run.py`).
+
+![Memory over steps and over calls of fit: level](../images/long_run.png)
+"""
 LONG = "--events 8 --kills 20 --all_recipes".split()
 INTRODUCTION = """# What a training survives
 
@@ -78,6 +88,7 @@ def write_page():
         f"{machine['tensorflow']}, Python {machine['python']}, {machine['cpu']}, "
         f"{max(row['finished'] for row in results['faults'])[:10]}: "
         "`benchmarks/results/faults.json` and `fuzz.json`, the latter by `python -m tests.fuzz`.\n"
+        + LONG_RUN
     )
 
 
