@@ -278,6 +278,9 @@ def main():
     with contextlib.suppress(FileNotFoundError):
         parts = json.loads(RESULT.read_text())["parts"]
     asked = sys.argv[1:] or [*PARTS, "draw"]
+    if unknown := set(asked) - {*PARTS, "draw"}:
+        names = ", ".join([*PARTS, "draw"])
+        raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {names}.")
     for part in asked:
         if part == "draw":
             draw(parts)

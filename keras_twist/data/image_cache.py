@@ -9,6 +9,7 @@ import zlib
 
 import numpy as np
 
+from keras_twist.data.cache import keras_home
 from keras_twist.data.errors import DataError
 from keras_twist.files import partial_file, remove_stale_partials
 
@@ -18,6 +19,14 @@ FORMAT = 1
 _CHUNK = 2**24
 
 logger = logging.getLogger("keras_twist.data")
+
+
+def cache_folder(root):
+    """Path of the folder, under the Keras home, for the pictures of a folder or archive."""
+    digest = hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()
+    name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in root.name)
+    folder = f"{name[:50]}-{digest}"
+    return keras_home() / "datasets" / "keras_twist" / "image_folders" / folder
 
 
 class ImageCache:

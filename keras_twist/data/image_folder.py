@@ -2,17 +2,14 @@
 
 import dataclasses
 import functools
-import hashlib
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
 
 from keras_twist import arguments
-from keras_twist.data.cache import keras_home
 from keras_twist.data.errors import DataError, shown
-from keras_twist.data.image_cache import ImageCache
+from keras_twist.data.image_cache import ImageCache, cache_folder
 from keras_twist.data.image_sources import open_source
 from keras_twist.data.image_workers import decode_all
 from keras_twist.data.leaks import warn_of_shared
@@ -152,7 +149,7 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
             raise
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{shown(root)} cannot be read: {reason}.") from error
-    cache = ImageCache(_cache_folder(root))
+    cache = ImageCache(cache_folder(root))
     records = {}
     view = {"size": image_size, "stored_size": stored_size, "zoom": zoom}
     for split, options in (("train", {"size": stored_size}), ("valid", view)):
@@ -167,13 +164,6 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
 def usual_stored_size(image_size):
     """Side of the squares that training pictures are stored as, unless told otherwise."""
     return round(1.25 * image_size)
-
-
-def _cache_folder(root):
-    digest = hashlib.blake2b(os.fsencode(root), digest_size=8).hexdigest()
-    name = "".join(letter if letter.isalnum() or letter in "-_." else "_" for letter in root.name)
-    folder = f"{name[:50]}-{digest}"
-    return keras_home() / "datasets" / "keras_twist" / "image_folders" / folder
 
 
 def _image_folder(images, record):
