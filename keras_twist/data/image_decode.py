@@ -19,7 +19,7 @@ _DRAFT_MARGIN = 2
 _MAX_SCANS = 100
 
 
-def decode_square(contents, size, max_pixels=2**27):
+def decode_square(contents, size, max_pixels=2**27, cut=False):
     """Decodes a picture and stretches it to a square, smoothing what shrinks (bicubic).
 
     Grey-scale, palette, CMYK and 16-bit pictures become RGB, an alpha channel is dropped, the
@@ -30,6 +30,8 @@ def decode_square(contents, size, max_pixels=2**27):
         size: Side of the square in pixels.
         max_pixels: Most pixels that a picture may have; it is refused before it is decoded.
             Defaults to 2 ** 27.
+        cut: Whether the largest square in the middle is taken instead, and not stretched. Defaults
+            to False.
 
     Returns:
         `(pixels, aspect)`: uint8 array of shape (size, size, 3), and the width of the picture
@@ -56,7 +58,8 @@ def decode_square(contents, size, max_pixels=2**27):
                 )
             if (scans := _scans(contents)) > _MAX_SCANS:
                 raise DataError(f"it has {scans} scans, and no picture needs {_MAX_SCANS}")
-            shrink = _DRAFT_MARGIN * max(size / width, size / height)
+            shown = (min(width, height),) * 2 if cut else (width, height)
+            shrink = _DRAFT_MARGIN * size / min(shown)
             if shrink < 1:
                 picture.draft(None, (math.ceil(width * shrink), math.ceil(height * shrink)))
             orientation = _orientation(picture)
@@ -71,10 +74,13 @@ def decode_square(contents, size, max_pixels=2**27):
         raise DataError("it is no JPEG, PNG or WebP") from error
     except Exception as error:  # Pillow raises its own kinds, SyntaxError among them.
         raise DataError(f"truncated or damaged: {first_line(error)}") from error
-    square = rgb.resize((size, size), image.Resampling.BICUBIC)
+    across, down = rgb.width / width, rgb.height / height  # less than 1 after `draft`
+    left, top = (width - shown[0]) / 2, (height - shown[1]) / 2
+    box = (left * across, top * down, (left + shown[0]) * across, (top + shown[1]) * down)
+    square = rgb.resize((size, size), image.Resampling.BICUBIC, box)
     aspect = width / height
     if orientation:
-        # Of a square, turning it now gives the same as turning it before.
+        # Of a square in the middle, turning it now gives the same as turning it before.
         square = square.transpose(_turns(image)[orientation])
         aspect = 1 / aspect if orientation >= 5 else aspect
     return np.asarray(square), aspect

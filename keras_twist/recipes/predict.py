@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_twist.data import CIFAR10_CLASSES, IMAGENETTE_CLASSES, IMAGEWOOF_CLASSES, DataError
-from keras_twist.data.image_decode import decode_view
+from keras_twist.data.image_decode import decode_square, decode_view
 from keras_twist.data.image_folder import usual_stored_size
 from keras_twist.data.image_sources import read_file
 from keras_twist.plots.scores import probabilities
@@ -54,10 +54,9 @@ class Predictor:
             )
         self.size = self.model.input_shape[1]
         # CIFAR-10's pictures are whole; those of ImageNet are shown without their border.
-        self.zoom, self.stored_size = 1.0, self.size
-        if hasattr(self.recipe, "valid_scale"):
-            self.zoom, self.stored_size = self.recipe.valid_scale, usual_stored_size(self.size)
-        part = f"the middle {100 / self.zoom:.0f} % of its" if self.zoom > 1 else "all of its"
+        self.zoom = getattr(self.recipe, "valid_scale", None)
+        zoom = self.zoom or 1
+        part = f"the middle {100 / zoom:.0f} % of its" if zoom > 1 else "all of its"
         self.view = (
             f"Of each picture the network sees the square in the middle, {part} shorter side, "
             f"resized to {self.size} x {self.size} pixels."
@@ -77,7 +76,7 @@ class Predictor:
             RecipeError: if the network gives NaN.
         """
         try:
-            pixels, _ = decode_view(read_file(Path(path)), self.size, self.stored_size, self.zoom)
+            pixels = self._decode(read_file(Path(path)))
         except DataError as error:
             raise DataError(f"{path}: {error}.") from error
         image = task.of(self.recipe).normalization()(pixels[np.newaxis])
@@ -87,3 +86,9 @@ class Predictor:
         shares = probabilities(logits.astype("float64"))[0]
         order = shares.argsort()[::-1][:TOP]
         return [(self.class_names[number], float(shares[number])) for number in order]
+
+    def _decode(self, contents):
+        """The picture as validation would show it."""
+        if self.zoom is None:
+            return decode_square(contents, self.size, cut=True)[0]
+        return decode_view(contents, self.size, usual_stored_size(self.size), self.zoom)[0]

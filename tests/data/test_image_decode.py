@@ -132,6 +132,15 @@ def test_the_middle_is_cut():
     assert (decode_view(encode(pixels), 40, 50, zoom=1.0)[0] > 190).mean() < 0.7
 
 
+def test_a_square_that_is_cut_keeps_its_pixels():
+    pixels = RNG.integers(0, 256, (16, 40, 3)).astype("uint8")
+    found, aspect = decode_square(encode(pixels), 16, cut=True)
+    np.testing.assert_array_equal(found, pixels[:, 12:28])
+    assert aspect == 2.5
+    tall, _ = decode_square(encode(pixels.transpose(1, 0, 2)), 16, cut=True)
+    np.testing.assert_array_equal(tall, found.transpose(1, 0, 2))
+
+
 @settings(max_examples=30, deadline=None)
 @given(
     st.tuples(st.integers(1, 60), st.integers(1, 60)),
