@@ -82,6 +82,11 @@ def summary(runs):
     return found
 
 
+def as_json(values):
+    """Values as they are read again: lists for tuples."""
+    return json.loads(json.dumps(values))
+
+
 def main():
     """Train, print a line for each run and write the results."""
     parser = argparse.ArgumentParser(usage="%(prog)s RECIPE [--seeds N ...] [--FIELD VALUE ...]")
@@ -98,16 +103,19 @@ def main():
     series = {}
     with contextlib.suppress(FileNotFoundError):
         series = json.loads(RESULT.read_text())["series"]
-    settings = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    settings = as_json(dataclasses.asdict(recipe))
+    # A field that a recipe has got since leaves it as it was by default.
+    defaults = as_json({field.name: field.default for field in dataclasses.fields(recipe)[1:]})
     name = " ".join([recipe.name, *arguments[1:]])
     found = series.setdefault(name, {"recipe": settings, "runs": []})
-    if found["recipe"] != settings:
+    if defaults | found["recipe"] != settings:
         raise SystemExit(f"{RESULT} has other settings under the name {name!r}.")
     if "gflop_per_image" not in found:
         used, _, model, steps = prepare(recipe, options.data_dir)
         each = training_flops(model, used.batch_size)
         found["gflop_per_image"] = each / 1e9
         found["pflop"] = each * used.batch_size * steps * used.epochs / 1e15
+    found["recipe"] = settings
     for seed in options.seeds:
         run = train(dataclasses.replace(recipe, seed=seed), options.data_dir)
         found["runs"] = [one for one in found["runs"] if one["seed"] != seed] + [run]

@@ -104,7 +104,7 @@ def decode_view(contents, size, stored_size, zoom, max_pixels=2**27):
 
     Example:
         ```python
-        pixels, aspect = decode_view(Path("dog.jpg").read_bytes(), 128, 160, zoom=1.25)
+        pixels, aspect = decode_view(Path("dog.jpg").read_bytes(), 128, 213, zoom=1.25)
         ```
     """
     square, aspect = decode_square(contents, stored_size, max_pixels)

@@ -91,8 +91,8 @@ def load_image_folder(
             first of them that there is. Pictures are JPEG, PNG or WebP by content, at any depth
             below their class; hidden files and files of other kinds are passed over.
         image_size: Side of validation pictures in pixels. Defaults to 128.
-        stored_size: Side of training pictures. None for 1.25 times `image_size`, so that a crop
-            of two thirds of the area needs no enlarging. Defaults to None.
+        stored_size: Side of training pictures. None for 5/3 of `image_size`: what is 4:3 keeps the
+            width that it has where its shorter side is 1.25 times `image_size`. Defaults to None.
         valid_scale: The side of the validation's square is the picture's shorter side divided by
             this: 1.14 is what resizing to 256 and cutting out 224 does. At least 1. Defaults to
             1.14.
@@ -117,7 +117,7 @@ def load_image_folder(
         ...     keras.utils.save_img(f"pictures/{folder}/1.png", np.random.rand(30, 40, 3))
         >>> train, valid = keras_twist.data.load_image_folder("pictures", image_size=32)
         >>> train.images.shape, valid.images.shape, train.class_names
-        ((2, 40, 40, 3), (2, 32, 32, 3), ('cat', 'dog'))
+        ((2, 53, 53, 3), (2, 32, 32, 3), ('cat', 'dog'))
         >>> crop = keras_twist.data.random_resized_crop(32, aspects=train.aspects)
         >>> feed = keras_twist.data.train_dataset(train.images, train.labels, 2, augment=(crop,))
     """
@@ -163,7 +163,9 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
 
 def usual_stored_size(image_size):
     """Side of the squares that training pictures are stored as, unless told otherwise."""
-    return round(1.25 * image_size)
+    # Most photographs are 4:3, and a square of the shorter side would cost them a quarter of their
+    # detail in one direction.
+    return round(1.25 * image_size * 4 / 3)
 
 
 def _image_folder(images, record):

@@ -52,7 +52,7 @@ def load_imagewoof(data_dir=None, image_size=128, stored_size=None, valid_scale=
             `train` and `val` in it), or holds such an archive, `imagewoof2-160.tgz`; or the path of
             an archive. Defaults to `None`: the other sources.
         image_size: Side of validation pictures in pixels. Defaults to 128.
-        stored_size: Side of training pictures; None for 1.25 times `image_size`. Defaults to None.
+        stored_size: Side of training pictures; None for 5/3 of `image_size`. Defaults to None.
         valid_scale: As in `load_image_folder`. Defaults to 1.14.
         edition: `"160"`, `"320"` (the shorter side of the published pictures) or `"full"`. None
             for the smallest that suffices for `image_size`, and where that is not at hand, another
@@ -89,7 +89,7 @@ def load_imagenette(
     Args:
         data_dir: Folder or archive, or None.
         image_size: Side of validation pictures in pixels. Defaults to 128.
-        stored_size: Side of training pictures; None for 1.25 times `image_size`. Defaults to None.
+        stored_size: Side of training pictures; None for 5/3 of `image_size`. Defaults to None.
         valid_scale: As in `load_image_folder`. Defaults to 1.14.
         edition: `"160"`, `"320"`, `"full"` or None. Defaults to None.
 

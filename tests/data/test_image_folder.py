@@ -124,7 +124,7 @@ def test_what_is_returned(tree):
 
 def test_default_sizes(tree):
     train, valid = load_image_folder(tree)
-    assert train.images.shape[1:] == (160, 160, 3) and valid.images.shape[1:] == (128, 128, 3)
+    assert train.images.shape[1:] == (213, 213, 3) and valid.images.shape[1:] == (128, 128, 3)
 
 
 def test_the_original_of_its_stored_size_is_kept_bit_for_bit(tree):

@@ -220,7 +220,7 @@ def test_the_real_set(monkeypatch):
     monkeypatch.undo()  # the real home and counts
     folder = imagenette.keras_home() / "datasets" / "keras_twist" / "image_folders"
     if not SHARED.exists() or not list(
-        folder.glob("imagewoof2-160.tgz-*/valid-128-160-1.14.index")
+        folder.glob("imagewoof2-160.tgz-*/valid-128-213-1.14.index")
     ):
         pytest.skip("ImageWoof is not there, or not in the cache")
     seconds = []
@@ -231,7 +231,7 @@ def test_the_real_set(monkeypatch):
     assert min(seconds) < 3
     for split in (train, valid):  # No false alarm, which would be an error here.
         check_scale(split.images, (normalize(IMAGENET_MEAN, IMAGENET_STD),))
-    assert train.images.shape == (9025, 160, 160, 3) and valid.images.shape == (3929, 128, 128, 3)
+    assert train.images.shape == (9025, 213, 213, 3) and valid.images.shape == (3929, 128, 128, 3)
     counts = [409, 408, 418, 224, 401, 407, 401, 422, 429, 410]
     assert np.bincount(valid.labels).tolist() == counts
     assert np.bincount(train.labels)[[0, 3, 9]].tolist() == [941, 580, 940]

@@ -54,7 +54,7 @@ def work(options):
 
     (folder / "files").mkdir()
     reader = make_readers(folder / "files")[name]
-    numbers = range(options.first, options.first + min(options.cases, reader.most))
+    numbers = range(options.first, options.first + options.cases)
     report = lambda found: runner.dump(found, folder / "found")  # noqa: E731
     report({"cases": 0, "undocumented": []})
     return report(runner.run_cases(reader, name, options.seed, numbers, report))

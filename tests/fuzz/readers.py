@@ -47,7 +47,6 @@ class Reader:
         read: Function of a file's contents.
         documented: The errors that it may raise.
         build: List of functions of a `random.Random` that make structured nonsense.
-        most: Cases that are enough, where one takes long.
         fault: What the cases are, for the table of faults.
     """
 
@@ -55,7 +54,6 @@ class Reader:
     read: Callable
     documented: tuple = (DataError,)
     build: list = dataclasses.field(default_factory=list)
-    most: int = 10**9
     fault: str = ""
 
     def case(self, random):
@@ -204,7 +202,7 @@ def _data_readers(folder):
 
 def _place(functions, fault):
     case, read = functions
-    reader = Reader([], read, most=5000, fault=fault)
+    reader = Reader([], read, fault=fault)
     reader.case = case
     return reader
 
