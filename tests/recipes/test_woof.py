@@ -42,7 +42,7 @@ def test_the_twist_recipe_is_the_other_with_a_twist():
 def test_batches_are_crops_of_the_size_asked_for(tiny_woof):
     recipe = WoofRecipe(name="test", **SMALL, erasing_area=0.3)
     data = woof.load(recipe, tiny_woof)
-    assert data.train[0].shape == (80, 40, 40, 3) and data.valid[0].shape == (40, 32, 32, 3)
+    assert data.train[0].shape == (80, 53, 53, 3) and data.valid[0].shape == (40, 32, 32, 3)
     assert data.valid_name == "validation"
     images, labels = next(iter(task.training_batches(recipe, data)))
     assert images.shape == (16, 32, 32, 3) and images.dtype == "float32"
