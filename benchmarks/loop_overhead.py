@@ -1,0 +1,99 @@
+"""What a training costs besides its steps: data, callbacks, table, log file and checkpoint.
+
+    python benchmarks/loop_overhead.py      # ten minutes on two cores
+
+A recipe's own epoch, as `recipes.fit` runs it and without its validation, and as many bare steps
+on one batch that lies ready, called in a loop, take turns in one process and with one compiled
+step. `quick` has the cheapest steps of CIFAR-10's recipes; of `best5`, whose pictures are the most
+work to feed, an epoch here is a third of one, so that the checkpoint at its end weighs three times
+what it does. Writes `benchmarks/results/loop_overhead.json`.
+"""
+
+import argparse
+import contextlib
+import io
+import json
+import os
+import statistics
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+import machine
+import tensorflow as tf
+
+from keras_twist import callbacks
+from keras_twist.recipes import CIFAR_RECIPES, WOOF_RECIPES, task
+from keras_twist.recipes.checkpoint import Checkpoint
+from keras_twist.recipes.divergence import StopOnDivergence
+from keras_twist.recipes.preparation import prepare, warm_up
+from keras_twist.recipes.trainer import Trainer
+
+RESULT = Path(__file__).parent / "results" / "loop_overhead.json"
+# The part of an epoch that is run.
+RECIPES = {"quick": 1, "best5": 3}
+ROUNDS = 4
+CHECKPOINT_MINUTES = 5.0
+
+
+def measure(name, data_dir):
+    """Seconds of both, round by round, and their median ratio."""
+    recipe, data, model, steps = prepare((CIFAR_RECIPES | WOOF_RECIPES)[name], data_dir)
+    steps //= RECIPES[name]
+    trainer, feed = Trainer(model), task.training_feed(recipe, data)
+    warm_up(model, feed.dataset(0), trainer)
+    # TensorFlow would tune a pipeline in which nothing can be tuned.
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    batch = next(iter(feed.dataset(0)))
+    ready = iter(tf.data.Dataset.from_tensors(batch).repeat().with_options(untuned))
+    step = model.make_train_function()
+    times = {"epoch": [], "steps": []}
+    with tempfile.TemporaryDirectory() as folder:
+        stopwatch, divergence = callbacks.Stopwatch(recipe.batch_size), StopOnDivergence(steps)
+        keeper = Checkpoint(folder, stopwatch, divergence, CHECKPOINT_MINUTES, steps, trainer)
+        log = callbacks.JSONLinesLogger(Path(folder) / "metrics.jsonl")
+        used = [stopwatch, divergence, callbacks.EpochTable(), log, keeper]
+        for _ in range(ROUNDS):
+            start = time.perf_counter()
+            with contextlib.redirect_stdout(io.StringIO()), keeper:
+                trainer.fit(feed.dataset(0), steps, callbacks=used)
+            times["epoch"].append(time.perf_counter() - start)
+            start = time.perf_counter()
+            for _ in range(steps):
+                logs = step(ready)
+            float(logs["loss"])
+            times["steps"].append(time.perf_counter() - start)
+            print(name, {key: round(each[-1], 2) for key, each in times.items()}, flush=True)
+    ratios = [one / other for one, other in zip(*times.values(), strict=True)]
+    return {
+        "steps": steps,
+        "batch_size": recipe.batch_size,
+        "precision": recipe.precision,
+        "seconds": times,
+        "ratios": ratios,
+        "ratio": statistics.median(ratios),
+    }
+
+
+def main():
+    """Measure, print and write the result."""
+    parser = argparse.ArgumentParser(usage="%(prog)s [--data_dir FOLDER]")
+    parser.add_argument("--data_dir", help="where ImageWoof lies")
+    data_dir = parser.parse_args().data_dir
+    record = {"what": __doc__.splitlines()[0], "machine": machine.describe()}
+    record["recipes"] = {
+        name: measure(name, data_dir if name in WOOF_RECIPES else None) for name in RECIPES
+    }
+    RESULT.write_text(json.dumps(record, indent=2) + "\n")
+    for name, found in record["recipes"].items():
+        print(f"{name}: an epoch takes {found['ratio']:.4f} of its steps")
+
+
+if __name__ == "__main__":
+    main()
