@@ -6,7 +6,8 @@
 TensorFlow's own profiler notes when each operation begins and ends. Those of one kind are summed
 over the step; two that run side by side both count, so the sum may exceed the step. The networks
 and batches are those of `step_time.py`, in the precision that is chosen for the machine. Writes
-`benchmarks/results/step_profile.json`.
+`benchmarks/results/step_profile.json`, in which the first profile of each network stays, beside the
+last one.
 """
 
 import argparse
@@ -69,9 +70,10 @@ def main():
     if unknown := set(chosen) - set(NETWORKS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}")
     precision = resolve_precision("auto").removeprefix("mixed_")
-    networks = {}
+    networks, first = {}, {}
     with contextlib.suppress(FileNotFoundError):
-        networks = json.loads(RESULT.read_text())["networks"]
+        found = json.loads(RESULT.read_text())
+        networks, first = found["networks"], found["first"]
     for name in chosen:
         found = profile(name, precision)
         batch_size, size, _ = NETWORKS[name]
@@ -82,7 +84,9 @@ def main():
             **found,
             "machine": machine.describe(),
         }
-        record = {"what": __doc__.splitlines()[0], "steps": STEPS, "networks": networks}
+        first.setdefault(name, networks[name])
+        record = {"what": __doc__.splitlines()[0], "steps": STEPS}
+        record |= {"first": first, "networks": networks}
         RESULT.write_text(json.dumps(record, indent=2) + "\n")
         whole = sum(found["operations_ms"].values())
         print(f"\n{name}, {precision}, {batch_size} images: {found['step_ms']:.0f} ms a step")

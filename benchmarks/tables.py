@@ -48,7 +48,36 @@ def steps():
         yield f"| {' | '.join(cells)} |"
 
 
-TABLES = {"trainings": trainings, "steps": steps}
+def profiles():
+    """Where the time of a step goes: the first profile of each network, and the last."""
+    found = _read("step_profile")
+    names = found["networks"]
+    yield f"| ms | {' | '.join(f'`{name}`' for name in names)} |"
+    yield "| --- |" + " --- |" * len(names)
+    first, last = ([_spent(found[key][name]) for name in names] for key in ("first", "networks"))
+    for group in first[0]:
+        cells = [_change(a[group], b[group]) for a, b in zip(first, last, strict=True)]
+        yield f"| {' | '.join([group, *cells])} |"
+
+
+TABLES = {"trainings": trainings, "steps": steps, "profiles": profiles}
+# Kinds of operations by what they are for. MatMul and its like are of the last layer.
+_GROUPS = {
+    "gradients of kernels": ("Conv2DBackpropFilter",),
+    "gradients of inputs": ("Conv2DBackpropInput",),
+    "convolutions": ("Conv2D", "FusedConv2D"),
+}
+
+
+def _spent(profile):
+    """Milliseconds of each group of operations, and of the step, in which some run side by side."""
+    left = dict(profile["operations_ms"])
+    spent = {group: sum(left.pop(kind, 0.0) for kind in kinds) for group, kinds in _GROUPS.items()}
+    return spent | {"all else": sum(left.values()), "a step": profile["step_ms"]}
+
+
+def _change(before, now):
+    return f"{now:.0f}" if before == now else f"{before:.0f}, now {now:.0f}"
 
 
 def _read(name):
