@@ -1,5 +1,6 @@
 """What every test may use: quiet backends, fixed seeds, a tiny data set."""
 
+import logging
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -23,6 +24,15 @@ def fixed_seeds_and_policy():
     keras.config.set_dtype_policy("float32")
     yield
     keras.config.set_dtype_policy("float32")
+
+
+@pytest.fixture(autouse=True)
+def level_of_messages():
+    """What the scripts do to it, when they run in this process, does not leak either."""
+    logger = logging.getLogger("keras_twist")
+    before = logger.level
+    yield
+    logger.setLevel(before)
 
 
 @pytest.fixture(scope="session")

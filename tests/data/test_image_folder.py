@@ -261,7 +261,6 @@ def test_another_format_is_out_of_date(tree, decoded, monkeypatch):
 
 
 def test_without_permission_to_write(tree, home, caplog):
-    caplog.set_level("WARNING", "keras_twist.data")  # A script's test may have set another.
     expected = load_image_folder(tree, **SIZES)
     expected = [type(one)(np.array(one.images), *list(vars(one).values())[1:]) for one in expected]
     # Tests may run as root, whom no permission stops; a file in the way stops everyone.
