@@ -4,6 +4,7 @@ from keras_twist.layers.augmentation import Cutout, RandomFlip, RandomPadCrop
 from keras_twist.layers.batch_norm_act import BatchNormAct
 from keras_twist.layers.bias import Bias
 from keras_twist.layers.blur_pool import MaxBlurPool2D
+from keras_twist.layers.fast_conv2d import FastConv2D
 from keras_twist.layers.mish import Mish
 from keras_twist.layers.random_erasing import RandomErasing
 from keras_twist.layers.random_filters import RandomColorJitter, RandomGaussianBlur
@@ -15,6 +16,7 @@ __all__ = [
     "BatchNormAct",
     "Bias",
     "Cutout",
+    "FastConv2D",
     "MaxBlurPool2D",
     "Mish",
     "RandomColorJitter",

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from keras_twist.layers.batch_norm_act import BatchNormAct
+from keras_twist.layers.fast_conv2d import FastConv2D
 from keras_twist.layers.mish import Mish
 
 
@@ -95,7 +96,7 @@ def conv_bn_act(
     Returns:
         Tensor of shape `(batch, height, width, filters)`, height and width halved by the pooling.
     """
-    x = layers.Conv2D(
+    x = FastConv2D(
         filters,
         3,
         padding="same",

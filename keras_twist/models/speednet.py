@@ -8,6 +8,7 @@ from keras import layers, ops
 
 from keras_twist.layers.batch_norm_act import BatchNormAct
 from keras_twist.layers.bias import Bias
+from keras_twist.layers.fast_conv2d import FastConv2D
 from keras_twist.models.blocks import float32_head, torch_uniform
 
 
@@ -149,7 +150,7 @@ def SpeedNet(
         shortcut = None
         for part in "abc"[:depth]:
             place = f"{group}{part}"
-            x = layers.Conv2D(
+            x = FastConv2D(
                 int(multiplier * width),
                 3,
                 padding="same",

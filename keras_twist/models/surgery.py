@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_twist.layers.fast_conv2d import FastConv2D
 from keras_twist.layers.twist_layer import TwistLayer
 from keras_twist.models.surgery_report import report_on
 
@@ -22,7 +23,7 @@ def wide_3x3(conv):
 
     The condition of the published networks with a twist. 1x1 convolutions stay, since a twist
     differentiates the image; so do dilated ones and those of classes derived from `Conv2D`, which
-    may compute something else.
+    may compute something else, but for `FastConv2D`, which does not.
 
     Args:
         conv: `keras.layers.Conv2D`.
@@ -35,7 +36,7 @@ def wide_3x3(conv):
         >>> keras_twist.models.wide_3x3(conv)
         True
     """
-    plain = type(conv) is keras.layers.Conv2D and set(conv.dilation_rate) == {1}
+    plain = type(conv) in (keras.layers.Conv2D, FastConv2D) and set(conv.dilation_rate) == {1}
     return plain and tuple(conv.kernel_size) == (3, 3) and conv.filters > 32
 
 

@@ -12,7 +12,7 @@ import math
 
 import keras
 
-__all__ = ["compiled", "fusible", "pull_back", "runs_op_by_op"]
+__all__ = ["compiled", "fusible", "pull_back", "runs_on_cpu", "runs_op_by_op"]
 
 # A tensor of so many numbers stays in the cache between two operations.
 SMALLEST = 2**18
@@ -37,6 +37,15 @@ def runs_op_by_op(tensor):
     return True
 
 
+def runs_on_cpu(tensor):
+    """Returns whether `tensor` is in a graph that TensorFlow runs op by op and without a GPU."""
+    if getattr(tensor, "graph", None) is None or not runs_op_by_op(tensor):
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
+
+
 def fusible(tensor):
     """Returns whether pieces that use `tensor` are worth compiling.
 
@@ -44,15 +53,11 @@ def fusible(tensor):
     passes over the memory cost more than the seconds that each compilation takes: eager code would
     compile for ever new shapes, and the kernels of a GPU need no help.
     """
-    if getattr(tensor, "graph", None) is None or None in tensor.shape[1:]:
+    if None in tensor.shape[1:]:
         return False
     if None not in tensor.shape and math.prod(tensor.shape) < SMALLEST:
         return False
-    if not runs_op_by_op(tensor):
-        return False
-    import tensorflow as tf
-
-    return not tf.config.list_physical_devices("GPU")
+    return runs_on_cpu(tensor)
 
 
 def compiled(function, *tensors, **static):

@@ -90,6 +90,7 @@ LAYERS = {
     "MaxBlurPool2D-odd": Layer(partial(layers.MaxBlurPool2D, pool_size=3, border="zeros")),
     "BatchNormAct": Layer(partial(layers.BatchNormAct, "mish", momentum=0.9)),
     "BatchNormAct-plain": Layer(partial(layers.BatchNormAct, scale=False, center=False)),
+    "FastConv2D": Layer(partial(layers.FastConv2D, 4, 3, padding="same")),
     "Bias": Layer(partial(layers.Bias, rate=4.0)),
     "RandomPadCrop": Layer(partial(layers.RandomPadCrop, padding=2, seed=1), draws=TOP_LEFT),
     "RandomFlip": Layer(
