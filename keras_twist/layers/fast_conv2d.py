@@ -24,9 +24,9 @@ class FastConv2D(keras.layers.Conv2D):
     everywhere else Keras's own code runs. A step of `SpeedNet` or `DavidNet` takes 8 % less time.
 
     Args:
-        filters: As in `keras.layers.Conv2D`, and so is all else.
-        kernel_size: Likewise.
-        **kwargs: What `keras.layers.Conv2D` takes, with the same defaults.
+        filters: number of filters.
+        kernel_size: side of the kernel in pixels, or a pair of its height and width.
+        **kwargs: what else `keras.layers.Conv2D` takes, with the same defaults.
 
     Input shape:
         `(batch, height, width, channels)`.
@@ -46,6 +46,9 @@ class FastConv2D(keras.layers.Conv2D):
         Differs from `keras.layers.Conv2D` in: nothing but rounding and speed, which
         `benchmarks/results/fast_conv2d.json` tells.
     """
+
+    def __init__(self, filters, kernel_size, **kwargs):
+        super().__init__(filters, kernel_size, **kwargs)
 
     def convolution_op(self, inputs, kernel):
         if not self._by_products(inputs):
