@@ -25,7 +25,7 @@ def conv2d(x, kernel):
     @ops.custom_gradient
     def apply(x, kernel):
         def gradient(upstream):
-            of_x = ops.conv_transpose(upstream, kernel, padding="same")
+            of_x = ops.conv_transpose(upstream, kernel, 1, padding="same")
             return of_x, _of_kernel(x, upstream, kernel.shape[:2])
 
         return ops.conv(x, kernel, padding="same"), gradient
