@@ -4,9 +4,9 @@ oneDNN, which computes TensorFlow's convolutions on a CPU, is half as fast or le
 of a kernel as at a product of matrices, where images are small and channels many.
 """
 
-import functools
-
 from keras import ops
+
+from keras_twist.ops.op_by_op import inner_products
 
 __all__ = ["conv2d"]
 
@@ -38,11 +38,11 @@ def _of_kernel(x, upstream, size):
     height, width = x.shape[1:3]
     margins = [((side - 1) // 2, side // 2) for side in size]
     padded = ops.pad(x, [(0, 0), *margins, (0, 0)])
-    product = functools.partial(ops.einsum, "pi,po->io")
     upstream = ops.reshape(upstream, (-1, upstream.shape[-1]))
-    places = [
-        product(ops.reshape(padded[:, i : i + height, j : j + width], (-1, x.shape[-1])), upstream)
+    shifted = [
+        ops.reshape(padded[:, i : i + height, j : j + width], (-1, x.shape[-1]))
         for i in range(size[0])
         for j in range(size[1])
     ]
+    places = [inner_products(pixels, upstream) for pixels in shifted]
     return ops.reshape(ops.stack(places), (*size, *places[0].shape))

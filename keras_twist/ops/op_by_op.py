@@ -12,7 +12,7 @@ import math
 
 import keras
 
-__all__ = ["compiled", "fusible", "pull_back", "runs_on_cpu", "runs_op_by_op"]
+__all__ = ["compiled", "fusible", "inner_products", "pull_back", "runs_on_cpu", "runs_op_by_op"]
 
 # A tensor of so many numbers stays in the cache between two operations.
 SMALLEST = 2**18
@@ -73,6 +73,13 @@ def _compile(function, signature, **static):
     import tensorflow as tf
 
     return tf.function(functools.partial(function, **static), jit_compile=True, autograph=False)
+
+
+def inner_products(a, b):
+    """Returns `transpose(a) @ b` by oneDNN's product, which needs no transposed copy of `a`."""
+    import tensorflow as tf
+
+    return tf.linalg.matmul(a, b, transpose_a=True)
 
 
 def pull_back(function, tensor, upstream):
