@@ -61,9 +61,10 @@ def profiles():
 
 
 TABLES = {"trainings": trainings, "steps": steps, "profiles": profiles}
-# Kinds of operations by what they are for. MatMul and its like are of the last layer.
+# Kinds of operations by what they are for. Products are those of `FastConv2D` and, for a small
+# part, of the last layer.
 _GROUPS = {
-    "gradients of kernels": ("Conv2DBackpropFilter",),
+    "gradients of kernels": ("Conv2DBackpropFilter", "MklMatMul", "FusedMatMul"),
     "gradients of inputs": ("Conv2DBackpropInput",),
     "convolutions": ("Conv2D", "FusedConv2D"),
 }
