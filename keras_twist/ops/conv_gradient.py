@@ -1,7 +1,7 @@
 """A convolution whose kernel gets its gradient by products of matrices, as small images want it.
 
-oneDNN, which computes TensorFlow's convolutions on a CPU, is half as fast or less at the gradient
-of a kernel as at a product of matrices, where images are small and channels many.
+oneDNN, which computes TensorFlow's convolutions on a CPU, is slower at the gradient of a kernel
+than at products of matrices where images are small (`benchmarks/results/fast_conv2d.json`).
 """
 
 from keras import ops
