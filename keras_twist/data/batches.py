@@ -1,6 +1,7 @@
 """How a training batch comes about, in steps that may run at different places."""
 
 import functools
+import os
 
 import keras
 import numpy as np
@@ -10,6 +11,33 @@ from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation, Examples
 from keras_twist.data.checks import check_finite, check_labels, check_scale
 from keras_twist.data.operator import Operator, check_operations
+
+# Batches that are made side by side, at most: each takes memory.
+_MOST_WORKERS = 16
+# Finished batches that wait for the step.
+_READY = 2
+
+
+def made_ahead(indices, make):
+    """Returns a dataset of what `make` makes of the elements of another, in order, a few ahead.
+
+    How many is not left to TensorFlow: version 2.21 tunes a pipeline more and more seldom, and now
+    and then the end of an iterator waits for the next time, up to as long as it ran.
+
+    Args:
+        indices: `tf.data.Dataset`.
+        make: Function of its elements.
+
+    Returns:
+        `tf.data.Dataset`.
+    """
+    import tensorflow as tf
+
+    untuned = tf.data.Options()
+    untuned.autotune.enabled = False
+    workers = min(os.cpu_count() or 1, _MOST_WORKERS)
+    made = indices.map(make, workers, deterministic=True).prefetch(_READY)
+    return made.with_options(untuned)
 
 
 class Batches:

@@ -5,7 +5,7 @@ import itertools
 import numpy as np
 
 from keras_twist.data import stateless
-from keras_twist.data.batches import Batches, check_arrays, fetch
+from keras_twist.data.batches import Batches, check_arrays, fetch, made_ahead
 from keras_twist.data.imgaug import PythonAugmentation
 from keras_twist.data.made_batches import MadeBatches
 from keras_twist.data.operator import Operator, check_operations, is_random
@@ -100,7 +100,7 @@ def train_dataset(
         )
         cardinality = tf.data.experimental.assert_cardinality(batches.steps)
         indices = epochs.flat_map(batches.order).apply(cardinality)
-    return indices.map(make_batch, tf.data.AUTOTUNE, deterministic=True).prefetch(tf.data.AUTOTUNE)
+    return made_ahead(indices, make_batch)
 
 
 def _epoch_by_epoch(batches):
@@ -176,4 +176,4 @@ def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):
 
     make_batch = tf.autograph.experimental.do_not_convert(make_batch)
     indices = tf.data.Dataset.range(count).batch(batch_size)
-    return indices.map(make_batch, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+    return made_ahead(indices, make_batch)

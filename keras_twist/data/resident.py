@@ -3,7 +3,7 @@
 import contextlib
 
 from keras_twist.data import stateless
-from keras_twist.data.batches import Batches, check_arrays
+from keras_twist.data.batches import Batches, check_arrays, made_ahead
 from keras_twist.data.imgaug import PythonAugmentation
 from keras_twist.data.made_batches import MadeBatches
 
@@ -75,12 +75,7 @@ class ResidentFeed:
         if stateless.on_jax():
             batches.check()
             return MadeBatches(lambda number: batches.at(initial_step + number))
-        import tensorflow as tf
-
-        draws = batches.endless_order(initial_step).map(
-            batches.draw, tf.data.AUTOTUNE, deterministic=True
-        )
-        return draws.prefetch(tf.data.AUTOTUNE)
+        return made_ahead(batches.endless_order(initial_step), batches.draw)
 
     def make_batch(self, drawn):
         """The batch `(images, labels)` for an element of `dataset`."""

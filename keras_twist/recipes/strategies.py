@@ -190,7 +190,7 @@ class Replicas:
                     found = part if found is None else found.concatenate(part)
                 return found
 
-            return batches.flat_map(parts).prefetch(tf.data.AUTOTUNE)
+            return batches.flat_map(parts).prefetch(self.count)
 
         return self.strategy.distribute_datasets_from_function(divide)
 

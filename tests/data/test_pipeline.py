@@ -129,6 +129,19 @@ def test_eval_dataset_is_exact_and_in_order():
     np.testing.assert_array_equal(targets.argmax(axis=1), labels)
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no such pipelines")
+def test_no_pipeline_is_tuned():
+    """TensorFlow 2.21 would now and then wait at the end of an iterator, for up to a minute."""
+    images, labels = np.zeros((8, 4, 4, 3), "uint8"), np.zeros(8, int)
+    for dataset in (
+        data.train_dataset(images, labels, 4),
+        data.train_dataset(images, labels, 4, repeat=True),
+        data.eval_dataset(images, labels, 4),
+        data.ResidentFeed(images, labels, 4).dataset(),
+    ):
+        assert dataset.options().autotune.enabled is False
+
+
 def test_feeds_model_fit():
     images, labels = numbered(60)
     model = keras.Sequential(
