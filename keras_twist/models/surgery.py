@@ -185,9 +185,8 @@ def _rewired(model, copy):
             if isinstance(layer, keras.layers.InputLayer)
         }
         inputs = keras.tree.map_structure(lambda t: _again(layers[id(t)]).output, model.input)
-    # Newer versions of Keras compile the clone like the model, which needs losses and metrics that
-    # can be serialized and sets up the optimizer's slots. And Keras 3.8 recurs into the first level
-    # of nested models only, hence `copy`.
+    # Newer versions of Keras compile the clone as well, for which losses and metrics must have a
+    # configuration. And Keras 3.8 recurs into the first level of nested models only: hence `copy`.
     compiled, model.compiled = model.compiled, False
     try:
         return keras.models.clone_model(model, input_tensors=inputs, clone_function=copy)

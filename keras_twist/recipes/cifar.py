@@ -1,8 +1,5 @@
 """How a recipe for CIFAR-10 becomes data, a model and an optimizer."""
 
-import functools
-import inspect
-
 import numpy as np
 
 from keras_twist import models, optimizers
@@ -14,31 +11,14 @@ from keras_twist.data import (
     load_cifar10,
     mixup,
 )
+from keras_twist.recipes import cifar_networks
 from keras_twist.recipes.policies import GrowingAverage, build_muon
-from keras_twist.recipes.recipe import RecipeError
-from keras_twist.recipes.task import Data, check_activation, check_holdout
+from keras_twist.recipes.task import Data, check_holdout
 
 NUM_CLASSES = 10
-# What a network takes from the recipe, if the recipe has it.
-MODEL_FIELDS = (
-    "width activation dropout pool_first whitening identity bias_rate logit_scale"
-).split()
 EVAL_BATCH_SIZE = 1000
 # Images that SpeedNet's first layer is fitted to.
 WHITENED = 5000
-MODELS = {
-    "davidnet": models.DavidNet,
-    "resnet9": models.ResNet9,
-    "speednet": models.SpeedNet,
-    "speednet95": functools.partial(models.SpeedNet, width=128, multipliers=(1, 3, 3)),
-    "speednet96": functools.partial(
-        models.SpeedNet,
-        width=128,
-        multipliers=(1, 3, 4),
-        depth=3,
-        batch_norm_momentum=0.9,
-    ),
-}
 
 
 def load(recipe, data_dir=None):
@@ -88,28 +68,8 @@ def training_options(recipe, data):
 
 
 def build_model(recipe, data):
-    """The recipe's network, with a SpeedNet's first layer fitted to the training images.
-
-    Raises:
-        RecipeError: if a field is set that this network has no use for.
-    """
-    make = MODELS[recipe.model]
-    accepted = inspect.signature(make).parameters
-    options = {}
-    for field in MODEL_FIELDS:
-        value = getattr(recipe, field)
-        if value is None:
-            continue
-        if field not in accepted:
-            raise RecipeError(
-                f"Field `{field}` means nothing to the model {recipe.model!r}. "
-                f"Received: {field}={value}"
-            )
-        options[field] = value
-    check_activation(recipe)
-    if "kernel_initializer" in accepted:
-        options["kernel_initializer"] = models.torch_uniform()  # as the published results had it
-    model = make(num_classes=NUM_CLASSES, input_shape=data.train[0].shape[1:], **options)
+    """The recipe's network, with a SpeedNet's first layer fitted to the training images."""
+    model = cifar_networks.build(recipe, NUM_CLASSES, data.train[0].shape[1:])
     if recipe.model.startswith("speednet") and recipe.whitening is not False:
         models.whiten(model, np.asarray(normalization()(data.train[0][:WHITENED])))
     return model

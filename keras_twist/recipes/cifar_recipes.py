@@ -4,6 +4,7 @@ import dataclasses
 import math
 from typing import ClassVar, Literal
 
+from keras_twist.recipes import cifar_networks
 from keras_twist.recipes.recipe import Recipe
 
 
@@ -12,7 +13,7 @@ class CIFARRecipe(Recipe):
     """A training run on CIFAR-10.
 
     Raises:
-        RecipeError: (a ValueError) if a field is out of its range.
+        RecipeError: (a ValueError) if a field is out of its range, or means nothing to the model.
 
     Example:
         >>> CIFARRecipe(name="mine", width=32).model
@@ -32,7 +33,7 @@ class CIFARRecipe(Recipe):
         "holdout": (0, 49_999),
     }
 
-    model: Literal["davidnet", "resnet9", "speednet", "speednet95", "speednet96"] = "davidnet"
+    model: Literal[tuple(cifar_networks.MODELS)] = "davidnet"
     """Network; see keras_twist.models. speednet95 and speednet96 are SpeedNets of twice the width,
     the latter with three convolutions in each group."""
 
@@ -80,6 +81,10 @@ class CIFARRecipe(Recipe):
 
     erasing: float = 0.0
     """Share of the images in which a random rectangle becomes noise."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        cifar_networks.options(self)
 
 
 # What each recipe is, for people who ask the script for help.

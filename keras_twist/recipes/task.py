@@ -83,17 +83,6 @@ def compile_model(model, recipe, steps, jit_compile):
     )
 
 
-def check_activation(recipe):
-    """Raise unless the recipe's activation is one of Keras's, or none."""
-    try:
-        keras.activations.get(recipe.activation)
-    except ValueError as error:
-        raise RecipeError(
-            "Field `activation` must be the name of a Keras activation. "
-            f"Received: activation={recipe.activation}"
-        ) from error
-
-
 def check_holdout(recipe, count):
     """Raise unless the recipe leaves images to train on."""
     if recipe.holdout >= count:

@@ -1,11 +1,8 @@
 """The networks of the recipes for ImageWoof, by the names that the published scripts give them."""
 
-import dataclasses
-import inspect
-
 from keras_twist import models
+from keras_twist.recipes import model_fields
 from keras_twist.recipes.recipe import RecipeError
-from keras_twist.recipes.task import check_activation
 
 MODELS = {
     "mxresnet18": models.MXResNet18,
@@ -40,45 +37,39 @@ MODELS = {
 OPTIONS = "conv self_attention symmetric pool stem_strides".split()
 
 
+def options(recipe):
+    """The arguments that a `WoofRecipe` has for its network.
+
+    Raises:
+        RecipeError: if a field means nothing to this network.
+    """
+    make = MODELS[recipe.model]
+    if recipe.model == "speednet":
+        given = model_fields.given(recipe, make, [*OPTIONS, "width", "activation"])
+        return given | {"multipliers": _speednet_multipliers(recipe.image_size)}
+    given = model_fields.given(recipe, make, OPTIONS)
+    given["activation"] = recipe.activation or "mish"
+    if recipe.width is not None:
+        stages = 6 if recipe.model.endswith("_deep") else 4
+        given["widths"] = [recipe.width * factor for factor in (1, 2, 4, 8, 4, 4)[:stages]]
+    return given
+
+
 def build(recipe, num_classes):
     """The network of a `WoofRecipe`.
 
     Raises:
-        RecipeError: if an option means nothing to this network, or does not fit it.
+        RecipeError: if a field does not fit the network.
     """
-    check_activation(recipe)
-    make = MODELS[recipe.model]
-    accepted = inspect.signature(make).parameters
-    usual = {field.name: field.default for field in dataclasses.fields(recipe)}
-    options = {}
-    for field in OPTIONS:
-        value = getattr(recipe, field)
-        if field in accepted:
-            options[field] = value
-        elif value != usual[field]:
-            raise RecipeError(
-                f"Field `{field}` means nothing to the model {recipe.model!r}. "
-                f"Received: {field}={value!r}"
-            )
-    if recipe.model == "speednet":
-        options |= _speednet_options(recipe)
-    else:
-        options["activation"] = recipe.activation or "mish"
-        if recipe.width is not None:
-            stages = 6 if recipe.model.endswith("_deep") else 4
-            options["widths"] = [recipe.width * factor for factor in (1, 2, 4, 8, 4, 4)[:stages]]
+    make, given = MODELS[recipe.model], options(recipe)
     shape = (recipe.image_size, recipe.image_size, 3)
     try:
-        return make(num_classes=num_classes, input_shape=shape, **options)
+        return make(num_classes=num_classes, input_shape=shape, **given)
     except ValueError as error:
         raise RecipeError(f"Field `model`: {error}") from error
 
 
-def _speednet_options(recipe):
+def _speednet_multipliers(image_size):
     """As many groups as leave 3x3 pixels, each twice as wide as the one before, up to 8 times."""
-    groups = ((recipe.image_size - 1) // 3).bit_length() - 1
-    options = {"multipliers": [min(2**group, 8) for group in range(groups)]}
-    for field in ("width", "activation"):
-        if getattr(recipe, field) is not None:
-            options[field] = getattr(recipe, field)
-    return options
+    groups = ((image_size - 1) // 3).bit_length() - 1
+    return [min(2**group, 8) for group in range(groups)]

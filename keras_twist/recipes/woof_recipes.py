@@ -12,7 +12,7 @@ class WoofRecipe(Recipe):
     """A training run on ImageWoof or Imagenette.
 
     Raises:
-        RecipeError: (a ValueError) if a field is out of its range.
+        RecipeError: (a ValueError) if a field is out of its range, or means nothing to the model.
 
     Example:
         >>> WoofRecipe(name="mine", model="xresnet18").optimizer
@@ -105,6 +105,7 @@ class WoofRecipe(Recipe):
                 "Field `low_momentum` needs optimizer='sgd'. "
                 f"Received: low_momentum={self.low_momentum}, optimizer={self.optimizer!r}"
             )
+        woof_networks.options(self)
 
 
 # What each recipe is, for people who ask the script for help.

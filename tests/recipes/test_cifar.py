@@ -14,6 +14,7 @@ from keras_twist.recipes import (
     CIFARRecipe,
     RecipeError,
     cifar,
+    cifar_networks,
     cifar_recipes,
     policies,
     task,
@@ -63,13 +64,16 @@ def test_every_recipe_learns(name, tiny_images):
 
 
 def test_options_reach_the_model_or_are_refused(tiny_images):
-    data = task.Data(*tiny_images, "test")
     recipe = CIFARRecipe(name="test", width=4, activation="mish", pool_first=True)
-    assert cifar.build_model(recipe, data).get_layer("Bn1").activation is twist_ops.mish
+    model = cifar.build_model(recipe, task.Data(*tiny_images, "test"))
+    assert model.get_layer("Bn1").activation is twist_ops.mish
+    # Before any data is read.
     with pytest.raises(RecipeError, match="`dropout` means nothing to the model 'speednet'"):
-        cifar.build_model(CIFARRecipe(name="test", model="speednet", dropout=0.1), data)
+        CIFARRecipe(name="test", model="speednet", dropout=0.1)
+    with pytest.raises(RecipeError, match="`whitening` means nothing.*Received: whitening=False"):
+        CIFARRecipe(name="test", whitening=False)
     with pytest.raises(RecipeError, match="`activation`.*Received: activation=swosh"):
-        cifar.build_model(CIFARRecipe(name="test", activation="swosh"), data)
+        CIFARRecipe(name="test", activation="swosh")
 
 
 def test_the_fast_recipes_have_airbenchs_numbers():
@@ -109,7 +113,7 @@ def test_sizes_of_the_fast_networks():
         ("speednet95", (128, 384, 384), 2),
         ("speednet96", (128, 384, 512), 3),
     ):
-        model, inputs = cifar.MODELS[name](), 24
+        model, inputs = cifar_networks.MODELS[name](), 24
         for group, filters in enumerate(widths, start=1):
             for part in "abc"[:depth]:
                 shape = tuple(model.get_layer(f"conv{group}{part}").kernel.shape)
