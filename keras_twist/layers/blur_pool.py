@@ -12,6 +12,10 @@ __all__ = ["MaxBlurPool2D"]
 BORDERS = {"reflect": "reflect", "zeros": "constant"}
 
 
+def _margins(width):
+    return ((0, 0), (width, width), (width, width), (0, 0))
+
+
 @keras.saving.register_keras_serializable(package="keras_twist")
 class MaxBlurPool2D(keras.layers.Layer):
     """Max pooling at every pixel, then a binomial blur that is sampled with a stride.
@@ -70,21 +74,25 @@ class MaxBlurPool2D(keras.layers.Layer):
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def call(self, inputs):
-        outputs = ops.max_pool(
-            inputs,
-            self.pool_size,
-            strides=1,
-            padding="same" if self.pool_size % 2 else "valid",
-            data_format="channels_last",
-        )
+        if self.blur_size == 1:
+            return self._maxima(inputs, self.strides)
+        outputs = self._maxima(inputs, 1)
         half = self.blur_size // 2
-        if half:
-            sides = ((0, 0), (half, half), (half, half), (0, 0))
-            outputs = ops.pad(outputs, sides, mode=BORDERS[self.border])
+        outputs = ops.pad(outputs, _margins(half), mode=BORDERS[self.border])
         # Rows first, columns after: 2 n slices instead of n^2, and no depthwise convolution,
         # which XLA compiles badly for a CPU.
         outputs = self._blur(outputs, lambda span: (slice(None), span))
         return self._blur(outputs, lambda span: (slice(None), slice(None), span))
+
+    def _maxima(self, inputs, strides):
+        """Maxima of the windows of every so many pixels."""
+        padding = "same" if self.pool_size % 2 else "valid"
+        if padding == "same" and strides > 1:
+            # Of an even side, "same" would put the windows between the pixels that torch has them
+            # on, since it pads only as far as the windows reach.
+            half, padding = self.pool_size // 2, "valid"
+            inputs = ops.pad(inputs, _margins(half), constant_values=-math.inf)
+        return ops.max_pool(inputs, self.pool_size, strides, padding, "channels_last")
 
     def _blur(self, tensor, index):
         last = self.blur_size - 1

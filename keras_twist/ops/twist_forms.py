@@ -128,7 +128,7 @@ def differences(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1,
 
 def products(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, padding="same"):
     """4 matrix products, then their differences, for a Ky that is a quarter turn of Kx."""
-    values = [_pointwise(inputs, twist[i][None, None]) for i in range(4)]
+    values = _products(inputs, twist)
     turned = [_turn(offset, FIELDS[field]) for offset in OFFSETS]
     return [
         *convolve(inputs, [kernel], strides, padding),
@@ -140,7 +140,7 @@ def products(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, pa
 def fused(inputs, kernel, twist, field, modulation, padding="same"):
     """The products, then everything else in one pass. For TensorFlow, and without a mask."""
     (plain,) = convolve(inputs, [kernel], (1, 1), padding)
-    values = [_pointwise(inputs, twist[i][None, None]) for i in range(4)]
+    values = _products(inputs, twist)
     x, y = modulation_maps(*ops.shape(plain)[1:3], *modulation, dtype=at_least_float32(plain))
     return combine(
         plain,
@@ -166,6 +166,12 @@ def _full_kernels(kernel, twist, twist_y, field):
     if twist_y is not None:
         return kernel, kernel_x, antisymmetric_kernel(twist_y)
     return kernel, kernel_x, rotate_kernel(kernel_x, FIELDS[field])
+
+
+def _products(inputs, twist):
+    # Unstacked at once: the gradient of one index is a tensor of zeros but for that quarter.
+    kernels = ops.unstack(ops.reshape(twist, (4, 1, 1, *twist.shape[1:])))
+    return [_pointwise(inputs, kernel) for kernel in kernels]
 
 
 def _pointwise(inputs, kernel):

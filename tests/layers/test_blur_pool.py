@@ -23,19 +23,20 @@ def test_without_blur_it_is_the_strided_maximum_of_torch(x, y):
 
 
 @pytest.mark.parametrize("border", ["reflect", "zeros"])
-@pytest.mark.parametrize("pool_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("blur_size", [1, 5])
+@pytest.mark.parametrize("pool_size", [1, 2, 3, 4, 5])
 @pytest.mark.parametrize("strides", [1, 2, 3])
-def test_it_is_the_maximum_then_the_binomial_filter(pool_size, strides, border):
+def test_it_is_the_maximum_then_the_binomial_filter(strides, pool_size, blur_size, border):
     x = np.random.default_rng(0).normal(size=(1, 9, 8, 2)).astype("float32")
-    half = (pool_size - 1) // 2 if pool_size % 2 else 0
+    half = pool_size // 2 if pool_size % 2 else 0
     padded = np.pad(x, ((0, 0), (half, half), (half, half), (0, 0)), constant_values=-np.inf)
     windows = np.lib.stride_tricks.sliding_window_view(padded, (pool_size, pool_size), (1, 2))
-    mode = {"reflect": "reflect", "zeros": "constant"}[border]
-    maxima = np.pad(windows.max((-1, -2)), ((0, 0), (2, 2), (2, 2), (0, 0)), mode=mode)
-    windows = np.lib.stride_tricks.sliding_window_view(maxima, (5, 5), (1, 2))
-    row = np.array([1, 4, 6, 4, 1]) / 16
+    mode, half = {"reflect": "reflect", "zeros": "constant"}[border], blur_size // 2
+    maxima = np.pad(windows.max((-1, -2)), ((0, 0), (half, half), (half, half), (0, 0)), mode=mode)
+    windows = np.lib.stride_tricks.sliding_window_view(maxima, (blur_size, blur_size), (1, 2))
+    row = np.array({1: [1], 5: [1, 4, 6, 4, 1]}[blur_size]) / 2 ** (blur_size - 1)
     expected = np.einsum("nhwcij,i,j->nhwc", windows, row, row)[:, ::strides, ::strides]
-    layer = MaxBlurPool2D(pool_size, strides, blur_size=5, border=border)
+    layer = MaxBlurPool2D(pool_size, strides, blur_size, border)
     np.testing.assert_allclose(pool(layer, x), expected, atol=1e-5)
     assert layer.compute_output_shape(x.shape) == expected.shape
     assert layer.compute_output_shape((None, None, 8, 2)) == (None, None, expected.shape[2], 2)
