@@ -7,7 +7,7 @@
 
 Each backend has a virtual environment of its own, `.venv-jax` and `.venv-torch`, made on the first
 call and kept. They hold the package, the backend and pytest, and are checked to hold no TensorFlow,
-so that an import of it fails here first. JAX trains the recipes for CIFAR-10 as well.
+so that an import of it fails here first. JAX trains the recipes as well.
 """
 
 import os
@@ -26,7 +26,8 @@ EVERYWHERE = (
 TRAINING = (
     "data/test_augment.py data/test_augment_draws.py data/test_mix.py data/test_pipeline.py "
     "data/test_resident.py data/test_stretched_crop.py recipes/test_cifar.py recipes/test_jax.py "
-    "recipes/test_runtime.py scripts/test_train_cifar.py"
+    "recipes/test_runtime.py recipes/test_woof.py scripts/test_train_cifar.py "
+    "scripts/test_train_woof.py"
 ).split()
 TESTS = {"jax": [*EVERYWHERE, *TRAINING], "torch": EVERYWHERE}
 

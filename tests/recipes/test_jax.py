@@ -14,6 +14,7 @@ import pytest
 
 from keras_twist.recipes import (
     CIFAR_RECIPES,
+    WOOF_RECIPES,
     RecipeError,
     checkpoint,
     cifar_recipes,
@@ -32,6 +33,18 @@ pytestmark = [
 RECIPE = dataclasses.replace(
     CIFAR_RECIPES["assignment"], width=2, epochs=2, batch_size=50, cutout=4, holdout=50
 )
+# As many batches in an epoch, of crops, flips, erasing and mixup, for a network with twists.
+WOOF = dataclasses.replace(
+    WOOF_RECIPES["mxresnet50_twist"],
+    model="mxresnet18",
+    width=4,
+    image_size=32,
+    epochs=2,
+    batch_size=14,
+    erasing_area=0.3,
+    mixup=0.2,
+    holdout=10,
+)
 
 
 def main(*arguments):
@@ -39,16 +52,41 @@ def main(*arguments):
     return cli.main(*recipes, "quick", list(map(str, arguments)))
 
 
-@pytest.fixture(scope="module")
-def trained(tiny_tree, tmp_path_factory):
-    """A run that nothing disturbed."""
+@pytest.fixture(scope="module", autouse=True)
+def home(tmp_path_factory):
+    """A Keras home of its own, so that decoded pictures do not end up in the person's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KERAS_HOME", str(tmp_path_factory.mktemp("keras")))
+        yield
+
+
+def train(recipe, data_dir, folder):
+    """A run that nothing disturbs."""
     with pytest.MonkeyPatch.context() as patch:
         # Pictures take longer than the training. The package's `fit` is the function.
         patch.setattr(sys.modules["keras_twist.recipes.fit"], "save_pictures", lambda *_: None)
-        return fit(RECIPE, data_dir=tiny_tree, runs=tmp_path_factory.mktemp("runs"))
+        return fit(recipe, data_dir=data_dir, runs=folder)
 
 
-def test_a_resumed_run_ends_with_the_same_weights(trained, tiny_tree, tmp_path, monkeypatch):
+@pytest.fixture(scope="module")
+def trained(tiny_tree, tmp_path_factory):
+    return train(RECIPE, tiny_tree, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.fixture(scope="module")
+def trained_on_pictures(tiny_woof, tmp_path_factory):
+    return train(WOOF, tiny_woof, tmp_path_factory.mktemp("runs"))
+
+
+@pytest.mark.parametrize(
+    ("recipe", "data", "run"),
+    [(RECIPE, "tiny_tree", "trained"), (WOOF, "tiny_woof", "trained_on_pictures")],
+    ids=["cifar", "woof"],
+)
+def test_a_resumed_run_ends_with_the_same_weights(
+    recipe, data, run, request, tmp_path, monkeypatch
+):
+    data_dir, undisturbed = map(request.getfixturevalue, (data, run))
     hook = checkpoint.Checkpoint.on_train_batch_begin
 
     def stop_in_the_second_epoch(self, batch, logs=None):
@@ -59,16 +97,16 @@ def test_a_resumed_run_ends_with_the_same_weights(trained, tiny_tree, tmp_path, 
     with monkeypatch.context() as patch:
         patch.setattr(checkpoint.Checkpoint, "on_train_batch_begin", stop_in_the_second_epoch)
         with pytest.raises(checkpoint.Interrupted) as stopped:
-            fit(RECIPE, data_dir=tiny_tree, runs=tmp_path, checkpoint_minutes=1e-9)
+            fit(recipe, data_dir=data_dir, runs=tmp_path, checkpoint_minutes=1e-9)
     folder = stopped.value.folder
     assert stopped.value.step == 7 and (folder / "model.keras").exists()
-    resumed = fit(resume=folder, data_dir=tiny_tree)
-    states = (np.load(run / "checkpoint.npz") for run in (trained.folder, folder))
+    resumed = fit(resume=folder, data_dir=data_dir)
+    states = (np.load(run / "checkpoint.npz") for run in (undisturbed.folder, folder))
     first, second = ({name: file[name] for name in file if name != "header"} for file in states)
     assert first.keys() == second.keys() and len(first) > 50
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name])
-    assert (resumed.accuracy, resumed.loss) == (trained.accuracy, trained.loss)
+    assert (resumed.accuracy, resumed.loss) == (undisturbed.accuracy, undisturbed.loss)
     assert (folder / "report.html").exists() and (folder / "predictions.npz").exists()
 
 

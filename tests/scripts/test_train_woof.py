@@ -9,9 +9,7 @@ import pytest
 
 from .tools import run, run_folder
 
-pytestmark = pytest.mark.skipif(
-    keras.backend.backend() != "tensorflow", reason="the scripts feed by tf.data"
-)
+pytestmark = pytest.mark.skipif(keras.backend.backend() == "torch", reason="recipes train on two")
 SCRIPT = "train_woof.py"
 # Small enough for a test; all else stands in the command lines.
 SMALL = shlex.split("--arch mxresnet18 --size 32 --width 4 --bs 16 --precision float32")
