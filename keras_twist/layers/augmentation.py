@@ -6,7 +6,7 @@ from keras import ops
 from keras_twist.arguments import check_integer
 from keras_twist.ops import draws
 from keras_twist.ops import image as image_ops
-from keras_twist.ops.pixels import check_square
+from keras_twist.ops.pixels import as_numbers, check_square
 
 
 class RandomImageLayer(keras.layers.Layer):
@@ -51,6 +51,11 @@ class RandomImageLayer(keras.layers.Layer):
 
     def compute_output_shape(self, input_shape):
         return input_shape
+
+    def compute_output_spec(self, images, training=True):
+        # Keras's own would say that integer images come out as floats.
+        floats = keras.backend.is_float_dtype(images.dtype)
+        return keras.KerasTensor(images.shape, self.compute_dtype if floats else images.dtype)
 
     def get_config(self):
         return {**super().get_config(), "seed": self.seed}
@@ -99,7 +104,7 @@ class RandomPadCrop(RandomImageLayer):
         image_ops.check_padding(padding, mode)
         self.padding = int(padding)
         self.mode = mode
-        self.value = value
+        self.value = as_numbers(value)
 
     def draw(self, shape):
         return draws.pad_crop_corner(self.uniform, shape, self.padding)
@@ -202,7 +207,7 @@ class Cutout(RandomImageLayer):
     def __init__(self, size=8, value=0.0, clip=False, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
         self.size = check_integer("size", size, at_least=1)
-        self.value = value
+        self.value = as_numbers(value)
         self.clip = clip
 
     def build(self, input_shape):

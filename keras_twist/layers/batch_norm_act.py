@@ -7,6 +7,7 @@ from keras_twist.arguments import check_number
 from keras_twist.ops.activations import mish
 from keras_twist.ops.norm_fusion import batch_norm_act
 from keras_twist.ops.op_by_op import fusible
+from keras_twist.ops.twist_geometry import at_least_float32
 
 __all__ = ["BatchNormAct"]
 
@@ -82,15 +83,19 @@ class BatchNormAct(keras.layers.BatchNormalization):
         # Batch renormalisation is newer than the oldest Keras that this package supports.
         plain = mask is None and not (self.synchronized or getattr(self, "renorm", False))
         last = self.axis in (-1, len(inputs.shape) - 1)
+        # A layer as activation may have weights, which a compiled piece would not see.
+        plain = plain and not isinstance(self.activation, keras.layers.Layer)
         return bool(training) and self.trainable and plain and last and fusible(inputs)
 
     def _fused(self, inputs):
+        # Variables are of half precision where the whole layer is, and not mixed.
+        dtype = at_least_float32(inputs)
         moving_mean, moving_variance = (
-            ops.convert_to_tensor(v) for v in (self.moving_mean, self.moving_variance)
+            ops.cast(v, dtype) for v in (self.moving_mean, self.moving_variance)
         )
-        gamma = ops.convert_to_tensor(self.gamma) if self.scale else ops.ones_like(moving_mean)
+        gamma = ops.cast(self.gamma, dtype) if self.scale else ops.ones_like(moving_mean)
         shifts = self.center or self.bias_rate is not None
-        beta = ops.convert_to_tensor(self._shift()) if shifts else ops.zeros_like(moving_mean)
+        beta = ops.cast(self._shift(), dtype) if shifts else ops.zeros_like(moving_mean)
         linear = self.activation is keras.activations.linear
         outputs, mean, variance = batch_norm_act(
             inputs, gamma, beta, moving_mean, self.epsilon, None if linear else self.activation

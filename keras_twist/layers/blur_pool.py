@@ -44,7 +44,7 @@ class MaxBlurPool2D(keras.layers.Layer):
 
     Raises:
         ValueError: if a size or the stride is not a positive int, `blur_size` is even, or
-            `border` is unknown.
+            `border` is unknown; if a map is too small to be reflected, as far as its size is known.
 
     Example:
         >>> layer = keras_twist.layers.MaxBlurPool2D(pool_size=3)
@@ -73,6 +73,17 @@ class MaxBlurPool2D(keras.layers.Layer):
         self.border = border
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
+    def build(self, input_shape):
+        half = self.blur_size // 2 if self.border == "reflect" else 0
+        for name, size in zip(("height", "width"), input_shape[1:3], strict=True):
+            if size is not None and half and size - self._lost() <= half:
+                raise ValueError(
+                    f'`border="reflect"` needs more than {half} pixels behind the maximum, or '
+                    f'`border="zeros"`. Received: blur_size={self.blur_size}, '
+                    f"pool_size={self.pool_size}, {name}={size}"
+                )
+        self.built = True
+
     def call(self, inputs):
         if self.blur_size == 1:
             return self._maxima(inputs, self.strides)
@@ -83,6 +94,10 @@ class MaxBlurPool2D(keras.layers.Layer):
         # which XLA compiles badly for a CPU.
         outputs = self._blur(outputs, lambda span: (slice(None), span))
         return self._blur(outputs, lambda span: (slice(None), slice(None), span))
+
+    def _lost(self):
+        """Rows and columns that an even window takes off."""
+        return 0 if self.pool_size % 2 else self.pool_size - 1
 
     def _maxima(self, inputs, strides):
         """Maxima of the windows of every so many pixels."""
@@ -104,10 +119,8 @@ class MaxBlurPool2D(keras.layers.Layer):
         return total
 
     def compute_output_shape(self, input_shape):
-        lost = 0 if self.pool_size % 2 else self.pool_size - 1
-
         def pooled(size):
-            return None if size is None else -(-(size - lost) // self.strides)
+            return None if size is None else -(-(size - self._lost()) // self.strides)
 
         batch, height, width, channels = input_shape
         return (batch, pooled(height), pooled(width), channels)

@@ -5,6 +5,7 @@ import keras
 from keras_twist.layers.augmentation import RandomImageLayer
 from keras_twist.ops import draws
 from keras_twist.ops.erasing import check_erasing, erase_rectangles
+from keras_twist.ops.pixels import as_numbers
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -72,7 +73,7 @@ class RandomErasing(RandomImageLayer):
         )
         self.probability = probability
         self.max_count = int(max_count)
-        self.fill = fill
+        self.fill = as_numbers(fill)
         self.log_aspect = log_aspect
 
     def draw(self, shape):

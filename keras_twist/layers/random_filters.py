@@ -116,7 +116,9 @@ class RandomColorJitter(RandomImageLayer):
             "contrast": check_number("contrast", contrast, 0),
             "saturation": check_number("saturation", saturation, 0),
         }
-        self.value_range = value_range and check_range("value_range", value_range)
+        self.value_range = value_range
+        if value_range is not None:
+            self.value_range = check_range("value_range", value_range)
 
     def draw(self, shape):
         return draws.factors(self.uniform, shape, self.strengths)

@@ -4,7 +4,7 @@ import keras
 
 from keras_twist.layers.augmentation import RandomImageLayer
 from keras_twist.ops import draws, geometry
-from keras_twist.ops.pixels import check_mode, check_number
+from keras_twist.ops.pixels import as_numbers, check_mode, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -47,7 +47,7 @@ class RandomRotation(RandomImageLayer):
         check_mode(mode)
         self.degrees = degrees
         self.mode = mode
-        self.value = value
+        self.value = as_numbers(value)
 
     def draw(self, shape):
         return {"degrees": draws.between(self.uniform, shape, (-self.degrees, self.degrees))}
@@ -102,7 +102,7 @@ class RandomTranslation(RandomImageLayer):
         self.height = height
         self.width = width
         self.mode = mode
-        self.value = value
+        self.value = as_numbers(value)
 
     def draw(self, shape):
         return draws.shifts(self.uniform, shape, self.height, self.width)

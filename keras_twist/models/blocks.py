@@ -42,6 +42,28 @@ def he_normal():
     return keras.initializers.VarianceScaling(2.0, mode="fan_in", distribution="untruncated_normal")
 
 
+def image_input(input_shape):
+    """Where a network begins.
+
+    Args:
+        input_shape: `(height, width, channels)`; height and width may be None.
+
+    Returns:
+        Symbolic tensor of shape `(batch, *input_shape)`.
+
+    Raises:
+        ValueError: if Keras is set to channels-first images, which only some of the layers would
+            follow.
+    """
+    if keras.config.image_data_format() != "channels_last":
+        raise ValueError(
+            "The networks take channels-last images: call "
+            '`keras.config.set_image_data_format("channels_last")` first. '
+            f"Received: image_data_format={keras.config.image_data_format()!r}"
+        )
+    return keras.Input(tuple(input_shape), name="model_input")
+
+
 def activate(x, activation, name):
     """An activation; Mish as the layer that keeps one tensor for the backward pass."""
     if activation == "mish":

@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from keras_twist.models.blocks import conv_bn_act, float32_head
+from keras_twist.models.blocks import conv_bn_act, float32_head, image_input
 
 
 def DavidNet(
@@ -58,7 +58,7 @@ def DavidNet(
         `resnet_small`. Differs from them in: logits instead of a softmax, and a batch-norm momentum
         of 0.9 where the Keras form carried PyTorch's 0.1 over unchanged.
     """
-    x = inputs = keras.Input(_check_shape(input_shape), name="model_input")
+    x = inputs = image_input(_check_shape(input_shape))
     x = _nine_layers(
         x,
         width,
@@ -111,7 +111,7 @@ def ResNet9(
         "ResNets, LR Schedulers and Higher Receptive Fields", an EVA6 course submission. Differs
         from it in: logits instead of a softmax.
     """
-    x = inputs = keras.Input(_check_shape(input_shape), name="model_input")
+    x = inputs = image_input(_check_shape(input_shape))
     x = _nine_layers(
         x,
         width,

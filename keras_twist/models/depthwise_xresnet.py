@@ -4,7 +4,7 @@ import keras
 from keras import layers
 
 from keras_twist.layers.simple_self_attention import SimpleSelfAttention
-from keras_twist.models.blocks import activate, float32_head, he_normal
+from keras_twist.models.blocks import activate, float32_head, he_normal, image_input
 from keras_twist.models.residual import Parts, check_options, depthwise
 
 
@@ -72,7 +72,7 @@ def DepthwiseXResNet(
             f"Received: widths={tuple(widths)}, blocks={tuple(blocks)}"
         )
     parts = Parts(activation, pool, "conv", zero_gamma)
-    x = inputs = keras.Input(tuple(input_shape), name="model_input")
+    x = inputs = image_input(input_shape)
     for number, filters in enumerate(stem_filters, start=1):
         strides = stem_strides if number == 1 else 1
         x = _filters_per_channel(x, multiplier, strides, f"stem_depthwise{number}")

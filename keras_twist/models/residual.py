@@ -10,7 +10,7 @@ from keras import layers
 from keras_twist.layers.blur_pool import MaxBlurPool2D
 from keras_twist.layers.simple_self_attention import SimpleSelfAttention
 from keras_twist.layers.twist_layer import TwistLayer
-from keras_twist.models.blocks import activate, batch_norm, float32_head, he_normal
+from keras_twist.models.blocks import activate, batch_norm, float32_head, he_normal, image_input
 
 POOLS = ("avg", "max", "max_blur")
 CONVS = ("conv", "twist", "depthwise")
@@ -69,7 +69,7 @@ def residual_net(
     stem_filters = tuple(stem_filters or family.stem_filters)
     parts = Parts(activation, pool, conv, zero_gamma)
 
-    x = inputs = keras.Input(tuple(input_shape), name="model_input")
+    x = inputs = image_input(input_shape)
     for number, filters in enumerate(stem_filters, start=1):
         x = parts.conv_norm_act(
             x, filters, 3, stem_strides if number == 1 else 1, prefix="stem", number=number

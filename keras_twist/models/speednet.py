@@ -9,7 +9,7 @@ from keras import layers, ops
 from keras_twist.layers.batch_norm_act import BatchNormAct
 from keras_twist.layers.bias import Bias
 from keras_twist.layers.fast_conv2d import FastConv2D
-from keras_twist.models.blocks import float32_head, torch_uniform
+from keras_twist.models.blocks import float32_head, image_input, torch_uniform
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -87,8 +87,8 @@ def SpeedNet(
 
     Args:
         num_classes: Length of the result. Defaults to 10.
-        input_shape: `(height, width, channels)`, height and width at least 25 with three
-            groups, about twice that with each group more. Defaults to `(32, 32, 3)`.
+        input_shape: `(height, width, channels)`, height and width None or at least 25 with
+            three groups, about twice that with each group more. Defaults to `(32, 32, 3)`.
         width: Filters of the first group. Defaults to 64.
         multipliers: Filters of each group over `width`, which rounds down. airbench95 has
             `(1, 3, 3)` and airbench96 `(1, 3, 4)`, both of width 128. Defaults to `(1, 4, 4)`.
@@ -122,7 +122,7 @@ def SpeedNet(
         it in: the whitening bias is never frozen, epsilon of batch normalisation is 1e-5.
     """
     smallest = 3 * 2 ** len(multipliers) + 1
-    if min(input_shape[:2]) < smallest:
+    if any(side is not None and side < smallest for side in input_shape[:2]):
         raise ValueError(
             f"Argument `input_shape` must have a height and a width of at least {smallest}, which "
             f"{len(multipliers)} groups halve to 3. Received: input_shape={input_shape}"
@@ -135,7 +135,7 @@ def SpeedNet(
     def norm_act(x, place, act):
         return BatchNormAct(act, scale=False, name=f"norm{place}", **norm)(x)
 
-    x = inputs = keras.Input(tuple(input_shape), name="model_input")
+    x = inputs = image_input(input_shape)
     x = layers.Conv2D(
         2 * 4 * input_shape[-1],
         2,

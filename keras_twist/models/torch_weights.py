@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 from keras_twist.layers.simple_self_attention import SimpleSelfAttention
-from keras_twist.layers.twist_layer import TwistLayer
+from keras_twist.layers.twist_layer import TWIST_VARIANTS, TwistLayer
 from keras_twist.ops.twist_forms import OFFSETS
 
 # Where a parameter of the reference belongs: a pattern of its name, and the layer's name here. In
@@ -31,7 +31,8 @@ def load_torch_state_dict(model, state_dict):
 
     Args:
         model: An `XResNet`, `XResNeXt`, `XSEResNet`, `XSEResNeXt` or `MXResNet` of the size that
-            the weights are for; with twists if they have them.
+            the weights are for; with twists of the published form if they have them:
+            `conv=functools.partial(TwistLayer, **TWIST_VARIANTS["notebook"])` or `"mxresnet"`.
         state_dict: Dict from PyTorch's names, such as `"4.0.convpath.0.0.weight"`, to NumPy arrays
             or to tensors that NumPy can read. `num_batches_tracked` is ignored.
 
@@ -40,7 +41,8 @@ def load_torch_state_dict(model, state_dict):
 
     Raises:
         ValueError: if the weights are not those of this network; the message names the first that
-            is missing, unknown or of another shape.
+            is missing, unknown or of another shape. If a twist is of neither published form, as
+            that of `conv="twist"` is, which would make another function of them.
 
     Example:
         ```python
@@ -134,6 +136,7 @@ def _parts(layer):
             (layer.v, "conv.weight_v", _same),
         ]
     if isinstance(layer, TwistLayer):
+        _check_form(layer)
         twist = _kernel if layer.full_kernels else _twist_values
         parts = [(layer.kernel, "conv.weight", _kernel), (layer.twist, "convx.weight", twist)]
         if layer.twist_y is not None:
@@ -145,6 +148,20 @@ def _parts(layer):
     kernel = _kernel if isinstance(layer, keras.layers.Conv2D) else np.transpose
     bias = [] if layer.bias is None else [(layer.bias, "bias", _same)]
     return [(layer.kernel, "weight", kernel), *bias]
+
+
+def _check_form(layer):
+    """Raise `ValueError` unless a twist makes of its weights what the published code makes."""
+    made = {name: getattr(layer, name) for name in ("origin", "field", "masked")}
+    made |= {"padding": layer.padding, **({"ramp": layer.ramp} if layer.masked else {})}
+    published = {"padding": "symmetric", "ramp": 0.3}
+    for form in TWIST_VARIANTS.values():
+        if made.items() <= (published | form).items():
+            return
+    raise ValueError(
+        f"Argument `model`: the twist {layer.name!r} is of neither form in "
+        f"`keras_twist.layers.TWIST_VARIANTS`, which PyTorch's weights are for. Received: {made}"
+    )
 
 
 def _same(value):

@@ -25,10 +25,10 @@ def conv2d(x, kernel):
     @ops.custom_gradient
     def apply(x, kernel):
         def gradient(upstream):
-            of_x = ops.conv_transpose(upstream, kernel, 1, padding="same")
+            of_x = ops.conv_transpose(upstream, kernel, 1, "same", data_format="channels_last")
             return of_x, _of_kernel(x, upstream, kernel.shape[:2])
 
-        return ops.conv(x, kernel, padding="same"), gradient
+        return ops.conv(x, kernel, 1, "same", "channels_last"), gradient
 
     return apply(x, kernel)
 

@@ -56,6 +56,11 @@ def into_range(index, size, mode):
     return ops.clip(index, 0, size - 1)
 
 
+def as_numbers(value):
+    """A number or list in place of an array, so that a layer with it can be saved."""
+    return np.asarray(value).tolist() if hasattr(value, "__array__") else value
+
+
 def fill_value(value, dtype, name="value"):
     """A number, one number per channel or a tensor, in the dtype of the images it goes into.
 

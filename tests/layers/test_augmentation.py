@@ -97,6 +97,42 @@ def test_augments_inside_a_compiled_step():
     assert np.isfinite(history.history["loss"]).all()
 
 
+@pytest.mark.parametrize(
+    "layer",
+    [
+        lambda colour: RandomPadCrop(2, "constant", colour, seed=1),
+        lambda colour: Cutout(3, colour, seed=1),
+        lambda colour: RandomErasing(1.0, fill=colour, seed=1),
+        lambda colour: RandomRotation(180, "constant", colour, seed=1),
+        lambda colour: RandomTranslation(0.5, 0.5, "constant", colour, seed=1),
+    ],
+)
+def test_a_colour_in_an_array_is_saved(layer, tmp_path):
+    colour = np.array([40.0, 50.0, 60.0], "float32")
+    model = keras.Sequential([keras.Input((8, 8, 3)), layer(colour)])
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    out = ops.convert_to_numpy(loaded(np.zeros((20, 8, 8, 3), "float32"), training=True))
+    assert (out == colour).all(axis=-1).any()
+    with pytest.raises(ValueError, match="channels=1"):
+        layer(colour)(ramp(1))
+    with pytest.raises(ValueError, match=r"\[0, 255\].*uint8"):
+        layer(colour * 10)(np.zeros((1, 8, 8, 3), "uint8"))
+
+
+def test_a_model_knows_that_integer_images_stay_integers():
+    images = keras.Input((8, 8, 3), dtype="uint8")
+    assert keras.backend.standardize_dtype(RandomFlip()(images).dtype) == "uint8"
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    assert keras.backend.standardize_dtype(RandomFlip()(images).dtype) == "uint8"
+    floats = RandomFlip()(keras.Input((8, 8, 3)))
+    assert keras.backend.standardize_dtype(floats.dtype) == "bfloat16"
+
+
+def test_a_range_may_be_an_array():
+    assert RandomColorJitter(value_range=np.array([0.0, 1.0])).value_range == (0.0, 1.0)
+
+
 def in_a_model(layer):
     """One step of a model that does not know the size of its images."""
     inputs = keras.Input((None, None, 3))

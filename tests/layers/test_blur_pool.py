@@ -72,6 +72,16 @@ def test_bad_arguments_are_named(bad):
         MaxBlurPool2D(**bad)
 
 
+def test_a_map_too_small_to_be_reflected_is_refused_when_the_model_is_built():
+    pixel = keras.Input((1, 4, 2))
+    with pytest.raises(ValueError, match="`border.*blur_size=3.*height=1"):
+        MaxBlurPool2D(3)(pixel)
+    with pytest.raises(ValueError, match="`border.*blur_size=5.*width=3"):
+        MaxBlurPool2D(2, blur_size=5)(keras.Input((4, 3, 2)))
+    assert MaxBlurPool2D(3, border="zeros")(pixel).shape == (None, 1, 2, 2)
+    assert MaxBlurPool2D(3, blur_size=1)(pixel).shape == (None, 1, 2, 2)
+
+
 def test_numpy_integers_and_only_images():
     layer = MaxBlurPool2D(np.int64(3), strides=np.int32(2))
     assert type(layer.get_config()["pool_size"]) is int

@@ -60,12 +60,13 @@ def products(monkeypatch):
     return taken
 
 
-def trained(kind, side, policy="mixed_bfloat16", jit_compile=False, **options):
+def trained(kind, side, policy="mixed_bfloat16", jit_compile=False, pool=None, **options):
     """The weights of a small network with one such convolution before and after three steps."""
     keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(policy)
     conv = kind(6, **{"kernel_size": 3, "padding": "same", "use_bias": False} | options)
-    layers = [conv, keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(3, dtype="float32")]
+    pooling = keras.layers.GlobalAveragePooling2D(**pool or {})
+    layers = [conv, pooling, keras.layers.Dense(3, dtype="float32")]
     model = keras.Sequential([keras.Input((side, side, 4)), *layers])
     model.compile(keras.optimizers.SGD(0.5, 0.9), "mse", jit_compile=jit_compile)
     before = model.get_weights()
@@ -83,6 +84,20 @@ def test_trains_as_a_convolution_in_bfloat16(side, products):
     for start, found, wanted in zip(before, ours, expected, strict=True):
         assert np.abs(found - start).max() > 0.02
         np.testing.assert_allclose(found, wanted, atol=0.02 * np.abs(wanted - start).max())
+
+
+@tensorflow_only
+def test_the_layer_decides_where_the_channels_are(products):
+    expected = trained(FastConv2D, 3)
+    keras.config.set_image_data_format("channels_first")
+    try:
+        pool = {"data_format": "channels_last"}
+        found = trained(FastConv2D, 3, pool=pool, **pool)
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert products
+    for one, other in zip(found[1], expected[1], strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 ELSEWHERE = {

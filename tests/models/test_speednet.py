@@ -91,6 +91,11 @@ def test_parts_can_be_left_out():
     assert pooled.shape == (None, 15, 15, 4)
 
 
+def test_height_and_width_may_be_unknown():
+    model = SpeedNet(width=8, input_shape=(None, 32, 3))
+    assert model(np.zeros((1, 40, 32, 3), "float32")).shape == (1, 10)
+
+
 def test_bad_arguments_are_named():
     with pytest.raises(ValueError, match="`input_shape`.*16, 16, 3"):
         SpeedNet(input_shape=(16, 16, 3))

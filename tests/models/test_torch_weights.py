@@ -46,6 +46,27 @@ def test_published_twists_keep_their_weights(form, options, groups):
     np.testing.assert_allclose(to_numpy(model(images)), expected, 0, 1e-5 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        TWIST_VARIANTS["notebook"] | {"masked": False},
+        TWIST_VARIANTS["notebook"] | {"ramp": 0.5},
+    ],
+    ids=["default", "half of one form", "ramp"],
+)
+def test_a_twist_of_another_form_is_refused(options):
+    """The same weights would make another function of it."""
+    inputs = keras.Input((8, 8, 3))
+    layer = TwistLayer(6, name="stem_conv1", **options)
+    model = keras.Model(inputs, layer(inputs))
+    before = model.get_weights()
+    state = {"0.0.conv.weight": np.ones((6, 3, 3, 3))}
+    with pytest.raises(ValueError, match="'stem_conv1'.*TWIST_VARIANTS"):
+        models.load_torch_state_dict(model, state)
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])
+
+
 @pytest.fixture(scope="module")
 def state():
     """Weights of a small network as fastai names them."""

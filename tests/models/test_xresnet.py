@@ -159,6 +159,19 @@ def test_unknown_options_are_named(options, message):
         models.XResNet18(input_shape=(32, 32, 3), **options)
 
 
+@pytest.mark.parametrize(
+    "name", ["XResNet18", "MXResNet18", "DepthwiseXResNet", "DavidNet", "ResNet9", "SpeedNet"]
+)
+def test_channels_first_is_refused(name):
+    """Half of the layers would take the rows for channels."""
+    keras.config.set_image_data_format("channels_first")
+    try:
+        with pytest.raises(ValueError, match="channels_last.*image_data_format=.channels_first"):
+            getattr(models, name)()
+    finally:
+        keras.config.set_image_data_format("channels_last")
+
+
 def test_initial_weights_have_fastais_spread(monkeypatch):
     monkeypatch.undo()
     model = models.XResNet18(input_shape=(32, 32, 3))
