@@ -25,6 +25,10 @@ class MissingFile(DataError):
     """A file of a data set is not there, or is gone since somebody looked."""
 
 
+class ReadFailure(DataError):
+    """A file is there and cannot be read now, which may pass: permissions, a network drive."""
+
+
 def is_showable(name):
     """Whether a name, of a class for instance, fits into a line of text on any screen."""
     return not any(unicodedata.category(letter) in ("Cc", "Cs", "Zl", "Zp") for letter in name)

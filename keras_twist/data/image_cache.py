@@ -1,6 +1,7 @@
 """Decoded pictures as bytes on the disk: written once, checked and mapped ever after."""
 
 import concurrent.futures
+import errno
 import hashlib
 import json
 import logging
@@ -59,9 +60,10 @@ class ImageCache:
                 logger.info("The pictures changed since %s was made", self._path(name, "pixels"))
                 return None
             path = self._path(name, "pixels")
+            checked = os.stat(path)
             if _checksums(path) != record["checksums"]:
                 raise DataError(f"{path} is damaged: its checksums differ")
-            images = np.memmap(path, np.uint8, "r", shape=tuple(record["shape"]))
+            images = _map(path, checked, tuple(record["shape"]))
         except (DataError, OSError, ValueError, KeyError, TypeError) as error:
             logger.warning("Cached pictures are not usable and will be made again: %s", error)
             return None
@@ -111,11 +113,12 @@ class ImageCache:
                 "shape": list(shape),
                 "checksums": _checksums(file.name),
             }
+            written = os.fstat(file.fileno())
         body = json.dumps(record).encode()
         with partial_file(self._path(name, "index")) as file:
             file.write(hashlib.blake2b(body).hexdigest().encode() + b"\n" + body)
         logger.info("Decoded pictures cached as %s", path)
-        return np.memmap(path, np.uint8, "r", shape=shape), record
+        return _map(path, written, shape), record
 
     def _read_index(self, name):
         path = self._path(name, "index")
@@ -126,6 +129,14 @@ class ImageCache:
 
     def _path(self, name, suffix):
         return self.folder / f"{name}.{suffix}"
+
+
+def _map(path, status, shape):
+    """Maps a file, or raises `OSError` if another process has replaced the one of this status."""
+    with open(path, "rb") as file:
+        if not os.path.samestat(os.fstat(file.fileno()), status):
+            raise OSError(errno.EAGAIN, "Another process has replaced it", os.fspath(path))
+        return np.memmap(file, np.uint8, "r", shape=shape)
 
 
 def _versioned(fingerprint):

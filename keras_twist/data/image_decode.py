@@ -2,6 +2,7 @@
 
 import io
 import math
+import re
 
 import numpy as np
 
@@ -17,6 +18,9 @@ _DRAFT_MARGIN = 2
 # A progressive JPEG sends the whole picture in about ten. One of some bytes more makes the decoder
 # go through all pixels again, so that a small file could keep it busy for hours.
 _MAX_SCANS = 100
+# What begins a segment with a length behind it, or ends the picture (d9): within a scan, 0xff is
+# followed by 0 or by one of the marks d0 to d7.
+_JPEG_SEGMENT = re.compile(rb"\xff([^\x00\x01\xd0-\xd8\xff])", re.DOTALL)
 
 
 def decode_square(contents, size, max_pixels=2**27, cut=False):
@@ -64,7 +68,7 @@ def decode_square(contents, size, max_pixels=2**27, cut=False):
                 picture.draft(None, (math.ceil(width * shrink), math.ceil(height * shrink)))
             orientation = _orientation(picture)
             rgb = _to_rgb(picture, image)
-    except DataError:
+    except (DataError, MemoryError):
         raise
     except image.DecompressionBombError as error:
         raise DataError(
@@ -135,9 +139,19 @@ def is_picture(start):
 
 
 def _scans(contents):
-    """Scans of a JPEG, those of small pictures in its metadata included; 0 for other formats."""
-    # Within a scan, no byte 0xff is followed by this one.
-    return contents.count(b"\xff\xda") if contents.startswith(b"\xff\xd8\xff") else 0
+    """Scans of a JPEG; 0 for other formats.
+
+    What lies behind the picture's end, where phones put a film, and inside other segments, where
+    cameras put small pictures, is no scan of it.
+    """
+    if not contents.startswith(b"\xff\xd8\xff"):
+        return 0
+    scans, place = 0, 2
+    while (found := _JPEG_SEGMENT.search(contents, place)) and found[1] != b"\xd9":
+        scans += found[1] == b"\xda"
+        length = int.from_bytes(contents[found.end() : found.end() + 2], "big")
+        place = found.end() + max(length, 2)
+    return scans
 
 
 def _orientation(picture):

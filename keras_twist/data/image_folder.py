@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_twist import arguments
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, ReadFailure, shown
 from keras_twist.data.image_cache import ImageCache, cache_folder
 from keras_twist.data.image_sources import open_source
 from keras_twist.data.image_workers import decode_all
@@ -132,11 +132,8 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
     Returns:
         `train, valid, both`.
     """
-    image_size = arguments.check_integer("image_size", image_size, at_least=1)
-    stored_size = usual_stored_size(image_size) if stored_size is None else stored_size
-    stored_size = arguments.check_integer("stored_size", stored_size, at_least=1)
+    image_size, stored_size, zoom = check_sizes(image_size, stored_size, valid_scale)
     max_pixels = arguments.check_integer("max_pixels", max_pixels, at_least=1)
-    zoom = arguments.check_number("valid_scale", valid_scale, ">= 1", lambda x: 1 <= x < np.inf)
     if on_error not in ("raise", "skip"):
         raise ValueError(
             f"Argument `on_error` must be 'raise' or 'skip'. Received: on_error={on_error!r}"
@@ -161,6 +158,15 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
     return *images, sum(digest in shared for digest in records["valid"][1]["digests"])
 
 
+def check_sizes(image_size, stored_size, valid_scale):
+    """The three as numbers, the second chosen if None, or `ValueError` if one is out of range."""
+    image_size = arguments.check_integer("image_size", image_size, at_least=1)
+    stored_size = usual_stored_size(image_size) if stored_size is None else stored_size
+    stored_size = arguments.check_integer("stored_size", stored_size, at_least=1)
+    zoom = arguments.check_number("valid_scale", valid_scale, ">= 1", lambda x: 1 <= x < np.inf)
+    return image_size, stored_size, zoom
+
+
 def usual_stored_size(image_size):
     """Side of the squares that training pictures are stored as, unless told otherwise."""
     # Most photographs are 4:3, and a square of the shorter side would cost them a quarter of their
@@ -183,7 +189,9 @@ def _load_split(source, split, cache, name, options, on_error):
     """`(images, record)` from the cache, or decoded now."""
     # Where pictures were too large for one limit, another gives another result.
     fingerprint = f"{source.fingerprint}-{options['max_pixels']}"
-    if (found := cache.load(name, fingerprint)) is None:
+    found = cache.load(name, fingerprint)
+    # What could not be read then may be readable now, though the fingerprint is the same.
+    if found is None or found[1].get("read_failures"):
         found = _decode_split(source, split, cache, name, fingerprint, options, on_error)
     skipped = found[1]["skipped"]
     if skipped and on_error == "raise":
@@ -201,13 +209,16 @@ def _load_split(source, split, cache, name, options, on_error):
 
 def _decode_split(source, split, cache, name, fingerprint, options, on_error):
     class_names, entries, skipped = source.class_names, source.entries[split], []
+    unread = 0
     while True:
         try:
-            fill = functools.partial(_fill, source, entries, skipped, options)
+            fill = functools.partial(_fill, source, entries, skipped, unread, options)
             shape = (len(entries), options["size"], options["size"], 3)
             return cache.store(name, fingerprint, shape, fill)
         except _Unreadable as error:
-            failures = [(shown(entries[p].path), why) for p, why in sorted(error.failures.items())]
+            found = sorted(error.failures.items())
+            failures = [(shown(entries[position].path), str(why)) for position, why in found]
+            unread += sum(isinstance(why, ReadFailure) for _, why in found)
             entries = [e for p, e in enumerate(entries) if p not in error.failures]
             emptied = len({entry.class_name for entry in entries}) < len(class_names)
             if on_error == "raise" or emptied:
@@ -216,7 +227,7 @@ def _decode_split(source, split, cache, name, fingerprint, options, on_error):
             skipped += failures
 
 
-def _fill(source, entries, skipped, options, put):
+def _fill(source, entries, skipped, unread, options, put):
     """Decodes into `put`, and returns what to remember besides the pixels."""
     aspects, digests, failures = decode_all(source, entries, put, options)
     if failures:
@@ -228,12 +239,13 @@ def _fill(source, entries, skipped, options, put):
         "digests": digests,
         "labels": [number[entry.class_name] for entry in entries],
         "paths": [entry.path for entry in entries],
+        "read_failures": unread,
         "skipped": skipped,
     }
 
 
 class _Unreadable(Exception):
-    """Some pictures could not be decoded: reasons by position."""
+    """Some pictures could not be decoded: a `DataError` by position."""
 
     def __init__(self, failures):
         super().__init__()

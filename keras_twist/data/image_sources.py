@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from keras_twist import files
 from keras_twist.data.archives import stream_members
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, ReadFailure, shown
 from keras_twist.data.image_classes import SPLITS, check_classes
 from keras_twist.data.image_decode import is_picture
 
@@ -55,19 +55,34 @@ class FolderSource:
                 f"{', '.join(VALID_NAMES[1:])}). Missing: {missing or 'val'}"
             )
         self._digest = hashlib.blake2b(digest_size=16)
-        self.entries = {"train": self._scan("train"), "valid": self._scan(valid)}
+        classes = {part: self._classes(root / part) for part in ("train", valid)}
+        # A link to one of these inside a class would give its pictures that class's label.
+        own = [root, *(root / part for part in classes), *sum(classes.values(), [])]
+        self._taken = {_identity(path.stat()) for path in own}
+        self.entries = {
+            "train": self._scan("train", classes["train"]),
+            "valid": self._scan(valid, classes[valid]),
+        }
         self.class_names = check_classes(root, self.entries)
         for entries in self.entries.values():
             entries[:] = [entry for entry in entries if entry.path]
         self.fingerprint = self._digest.hexdigest()
 
-    def _scan(self, part):
+    def _classes(self, folder):
+        """Paths of the class folders of a part, in order."""
+        listed = [path for _, path, _ in _listed(folder)]
+        for path in listed:
+            if path.is_symlink() and not path.exists():
+                raise DataError(f"{shown(path)} is a link to nowhere.")
+        return [path for path in listed if path.is_dir()]
+
+    def _scan(self, part, classes):
         """Entries of a part in order; a class without any leaves one with an empty path."""
         entries = []
-        for name, path, _ in _listed(self.root / part):
-            if not path.is_dir():
-                continue
-            found = sorted(self._walk(path, f"{part}/{name}", set()))
+        for path in classes:
+            name = path.name
+            visited = self._taken - {_identity(path.stat())}
+            found = sorted(self._walk(path, f"{part}/{name}", visited))
             for relative, size, time in found:
                 self._digest.update(f"{relative}\0{size}\0{time}\n".encode(errors="surrogatepass"))
             entries += [Entry(relative, name) for relative, _, _ in found] or [Entry("", name)]
@@ -75,15 +90,15 @@ class FolderSource:
 
     def _walk(self, folder, relative, visited):
         """Yields (path, size, time) of every picture at any depth; each folder only once."""
-        status = folder.stat()
-        if (status.st_dev, status.st_ino) in visited:  # a link to a folder above or beside it
+        identity = _identity(folder.stat())
+        if identity in visited:  # a link to a folder above or beside it
             return
-        visited.add((status.st_dev, status.st_ino))
+        visited.add(identity)
         for name, path, entry in _listed(folder):
             try:
                 status = entry.stat()
             except OSError:  # a link to nowhere; reading it will say so
-                if _has_suffix(name):
+                if _has_suffix(name) or "." not in name:  # a picture, or a folder
                     yield f"{relative}/{name}", 0, 0
                 continue
             if stat.S_ISDIR(status.st_mode):
@@ -178,6 +193,10 @@ def open_source(root):
     raise DataError(f"root must be an existing folder or archive. Received: root={shown(root)}")
 
 
+def _identity(status):
+    return status.st_dev, status.st_ino
+
+
 def _order(entry):
     return entry.class_name, entry.path
 
@@ -209,8 +228,8 @@ def _starts_as_picture(path):
 
 
 def read_file(path):
-    """The bytes of a picture's file; `DataError`, which does not name it, if it cannot be read."""
+    """The bytes of a picture's file; `ReadFailure`, which does not name it, if that is refused."""
     try:
         return files.read_file(path, _MAX_FILE_BYTES)
     except OSError as error:
-        raise DataError(f"it cannot be read: {error.strerror or error}") from error
+        raise ReadFailure(f"it cannot be read: {error.strerror or error}") from error

@@ -28,7 +28,7 @@ def decode_all(source, entries, put, options):
 
     Returns:
         `(aspects, digests, failures)`: lists with the width over height of each picture and the
-        digest of its file, and a dict from position to the reason why a picture is unreadable.
+        digest of its file, and a dict from position to the `DataError` of an unreadable picture.
 
     Raises:
         DataError: The archive is damaged, or Pillow is missing.
@@ -44,7 +44,7 @@ def decode_all(source, entries, put, options):
         try:
             pixels, aspects[position], digests[position] = future.result()
         except DataError as error:
-            failures[position] = str(error)
+            failures[position] = error
         else:
             put(position, pixels)
 

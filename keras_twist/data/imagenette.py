@@ -2,11 +2,12 @@
 
 import dataclasses
 import logging
+import os
 from pathlib import Path
 
 from keras_twist.data.cache import keras_home
 from keras_twist.data.errors import DataError, shown
-from keras_twist.data.image_folder import load_sets
+from keras_twist.data.image_folder import check_sizes, load_sets
 from keras_twist.data.image_sources import VALID_NAMES, ArchiveSource
 from keras_twist.data.imagenette_sets import (
     IMAGENET_MEAN,
@@ -117,6 +118,7 @@ def _load(published, data_dir, image_size, stored_size, valid_scale, edition):
         raise ValueError(
             f"Argument `edition` must be one of {_EDITIONS} or None. Received: edition={edition!r}"
         )
+    check_sizes(image_size, stored_size, valid_scale)
     editions = [edition] if edition else _suitable(image_size)
     if data_dir is None:
         root = _search(published, editions)
@@ -158,13 +160,15 @@ def _find(published, folder, editions):
     for edition in editions:
         name = published.folder(edition)
         for path in (folder / name, folder / f"{name}.tgz", folder / f"{name}.tar.gz"):
-            if _is_root(path) or path.is_file():
+            if _is_root(path) or os.path.isfile(path):
                 return path
     return None
 
 
 def _is_root(path):
-    return (path / "train").is_dir() and any((path / name).is_dir() for name in VALID_NAMES)
+    # `os.path` says no where a folder may not be searched; `Path.is_dir` would raise.
+    names = map(path.joinpath, VALID_NAMES)
+    return os.path.isdir(path / "train") and any(map(os.path.isdir, names))
 
 
 def _in_data_dir(published, data_dir, editions):

@@ -37,3 +37,39 @@ class MadeBatches(keras.utils.PyDataset):
         if self._count is not None and number >= self._count:
             raise IndexError(number)
         return self._make(number)
+
+
+class MadeEpochs(MadeBatches):
+    """Batches of which every pass is the next epoch, as those of a `tf.data.Dataset` may be.
+
+    They come in their own order, whatever number is asked for: unless told otherwise, Keras
+    shuffles the numbers, which would mix one epoch with the next.
+
+    Args:
+        make: Function from the number of a batch, counted through all epochs, to
+            `(images, labels)`.
+        count: Number of batches in an epoch.
+
+    Example:
+        >>> batches = MadeEpochs(lambda step: (np.full((2, 1), step), np.zeros(2)), count=2)
+        >>> [float(images[0, 0]) for _ in range(2) for images, labels in batches]
+        [0.0, 1.0, 2.0, 3.0]
+    """
+
+    def __init__(self, make, count):
+        super().__init__(make, count)
+        self._next = 0
+
+    def __getitem__(self, number):
+        if number >= self._count:
+            raise IndexError(number)
+        step, self._next = self._next, self._next + 1
+        return self._make(step)
+
+    def __iter__(self):
+        self.on_epoch_begin()
+        return (self[number] for number in range(self._count))
+
+    def on_epoch_begin(self):
+        """Begin the next epoch, if this one has begun; Keras calls it before each pass."""
+        self._next = -(-self._next // self._count) * self._count

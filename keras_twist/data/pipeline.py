@@ -7,7 +7,7 @@ import numpy as np
 from keras_twist.data import stateless
 from keras_twist.data.batches import Batches, check_arrays, fetch, made_ahead
 from keras_twist.data.imgaug import PythonAugmentation
-from keras_twist.data.made_batches import MadeBatches
+from keras_twist.data.made_batches import MadeBatches, MadeEpochs
 from keras_twist.data.operator import Operator, check_operations, is_random
 
 
@@ -82,7 +82,7 @@ def train_dataset(
         batches.check()
         if repeat:
             return MadeBatches(lambda number: batches.at(initial_step + number))
-        return MadeBatches(_epoch_by_epoch(batches), batches.steps)
+        return MadeEpochs(batches.at, batches.steps)
     import tensorflow as tf
 
     # Errors of operations come as they are, and not in AutoGraph's wrapping.
@@ -101,20 +101,6 @@ def train_dataset(
         cardinality = tf.data.experimental.assert_cardinality(batches.steps)
         indices = epochs.flat_map(batches.order).apply(cardinality)
     return made_ahead(indices, make_batch)
-
-
-def _epoch_by_epoch(batches):
-    """Function from the number of a batch to it; whenever that is 0, the next epoch begins."""
-    iteration = itertools.count()
-    epoch = 0
-
-    def make(number):
-        nonlocal epoch
-        if number == 0:
-            epoch = next(iteration)
-        return batches.at(epoch * batches.steps + number)
-
-    return make
 
 
 def _check_compilable(name, operations):

@@ -241,6 +241,17 @@ def test_a_jpeg_that_is_drawn_again_and_again_is_refused():
         decode_square(contents[:-2] + last * 100 + contents[-2:], 8)
 
 
+@pytest.mark.parametrize("progressive", [False, True])
+def test_what_lies_behind_a_jpeg_or_in_its_metadata_is_no_scan(progressive):
+    """Phones put a film behind the picture, cameras small pictures before it."""
+    contents = encode(smooth(40, 40), "JPEG", quality=90, progressive=progressive)
+    expected, _ = decode_square(contents, 8)
+    film = contents + b"\xff\xda" * 1000
+    comment = b"\xff\xfe" + (2 + 2 * 1000).to_bytes(2, "big") + b"\xff\xda" * 1000
+    for longer in (film, contents[:2] + comment + contents[2:]):
+        np.testing.assert_array_equal(decode_square(longer, 8)[0], expected)
+
+
 @settings(max_examples=150)
 @given(st.data())
 def test_damage_is_an_error_or_a_picture(draw):

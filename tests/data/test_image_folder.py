@@ -1,5 +1,6 @@
 """load_image_folder: what is found and in which order, the cache, and every kind of bad input."""
 
+import contextlib
 import errno
 import io
 import logging
@@ -15,7 +16,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from keras_twist.data import DataError, image_cache, image_folder, image_workers, load_image_folder
+from keras_twist.data import (
+    DataError,
+    image_cache,
+    image_folder,
+    image_sources,
+    image_workers,
+    load_image_folder,
+)
 from keras_twist.data.image_sources import Entry
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow decodes and writes the pictures")
@@ -176,9 +184,24 @@ def test_links_are_followed_and_loops_are_not(tree, tmp_path):
     (tree / "train/dog/loop").symlink_to(tree / "train/dog")
     (tree / "train/dog/up").symlink_to(tree / "train")
     paths = load_image_folder(tree, **SIZES)[0].paths
-    # Each folder once, under the name that comes first; "up" leads into cat.
+    # Each folder once, under the name that comes first.
     assert [path for path in paths if "z.png" in path] == ["train/dog/again/z.png"]
     assert sum("loop" in path for path in paths) == 0
+    assert sum("up/" in path for path in paths) == 0  # Cats would be dogs there.
+
+
+def test_a_link_to_the_root_does_not_bring_one_set_into_the_other(tree):
+    (tree / "train/dog/root").symlink_to("../..")
+    train, valid = load_image_folder(tree, **SIZES)
+    assert len(train) == 4 and len(valid) == 2
+
+
+@pytest.mark.parametrize("link", ["train/fox", "val/fox", "train/dog/more"])
+def test_a_folder_that_is_not_mounted_is_missed(tree, link):
+    """Without it, the labels of all classes behind it would be other ones than yesterday."""
+    (tree / link).symlink_to("/not/mounted")
+    with pytest.raises(DataError, match=f"{link}.*(a link to nowhere|No such file)"):
+        load_image_folder(tree, **SIZES)
 
 
 def test_a_second_call_decodes_nothing(tree, decoded, monkeypatch):
@@ -397,6 +420,52 @@ def test_bad_pictures_can_be_left_out(tree, decoded, caplog):
     assert len(decoded) == count
 
 
+def test_what_could_not_be_read_is_tried_again(tree, monkeypatch, caplog):
+    """Permissions, open files and network drives change without a change of the file."""
+    real = image_sources.files.read_file
+
+    def refusing(path, limit):
+        if path.name == "b.png":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return real(path, limit)
+
+    monkeypatch.setattr(image_sources.files, "read_file", refusing)
+    for _ in range(2):
+        assert len(load_image_folder(tree, **SIZES, on_error="skip")[0]) == 3
+    with pytest.raises(DataError, match="train/cat/b.png: it cannot be read: Permission denied"):
+        load_image_folder(tree, **SIZES)
+    monkeypatch.setattr(image_sources.files, "read_file", real)
+    caplog.clear()
+    assert len(load_image_folder(tree, **SIZES)[0]) == 4
+    assert not caplog.records
+
+
+def test_pictures_that_another_process_caches_meanwhile_are_not_taken_for_these(
+    tree, tmp_path, monkeypatch, home
+):
+    """The other's dog in place of this one's cat would have the label of a cat."""
+    real, others = image_cache.partial_file, {}
+    load_image_folder(
+        write(tmp_path / "other", {**files(), "train/cat/b.png": picture(99)}), **SIZES
+    )
+    for path in home.rglob("train-10.*"):
+        others[path.name] = path.read_bytes()
+
+    @contextlib.contextmanager
+    def overtaken(path):
+        with real(path) as file:
+            yield file
+        if path.name == "train-10.pixels":
+            for name, contents in others.items():
+                path.with_name("new").write_bytes(contents)
+                path.with_name("new").replace(path.with_name(name))
+
+    monkeypatch.setattr(image_cache, "partial_file", overtaken)
+    train, _ = load_image_folder(tree, **SIZES)
+    expected = Image.open(tree / "train/cat/b.png").resize((10, 10), Image.Resampling.BICUBIC)
+    np.testing.assert_array_equal(train.images[1], np.asarray(expected))
+
+
 def test_a_class_of_bad_pictures_cannot_be_left_out(tree):
     write(tree, {"train/dog/1.png": b""})
     with pytest.raises(DataError, match="train/dog/1.png: the file is empty"):
@@ -535,5 +604,5 @@ def test_labels_of_very_many_classes(monkeypatch):
     names = tuple(map(str, range(100_000)))
     source = types.SimpleNamespace(class_names=names)
     monkeypatch.setattr(image_folder, "decode_all", lambda *_: ([], [], {}))
-    record = image_folder._fill(source, [Entry("", name) for name in names], [], {}, None)
+    record = image_folder._fill(source, [Entry("", name) for name in names], [], 0, {}, None)
     assert record["labels"] == list(range(100_000))

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import errno
 import hashlib
 import http.server
 import io
@@ -155,6 +156,28 @@ def test_a_home_that_cannot_be_written(home):
     home.parent.write_bytes(b"")
     with pytest.raises(DataError, match="download failed.*Get http"):
         load_imagewoof()
+
+
+def test_a_home_that_may_not_be_searched(monkeypatch):
+    """Up to Python 3.13, `Path.is_dir` raises where `os.path.isdir` says no."""
+
+    def refuse(self):
+        raise PermissionError(errno.EACCES, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "is_dir", refuse)
+    monkeypatch.setattr(Path, "is_file", refuse)
+    with pytest.raises(DataError, match="download failed.*Get http"):
+        load_imagewoof()
+
+
+@pytest.mark.parametrize(
+    "bad", [{"image_size": "128"}, {"image_size": 0}, {"stored_size": 0}, {"valid_scale": 0.5}]
+)
+def test_bad_arguments_are_named_before_anything_is_fetched(bad):
+    ((name, value),) = bad.items()
+    with pytest.raises(ValueError, match=f"`{name}`.*{value!r}") as caught:
+        load_imagewoof(**bad)
+    assert not isinstance(caught.value, DataError)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from keras import ops
 
 from keras_twist import data
 
@@ -152,6 +153,26 @@ def test_feeds_model_fit():
     history = model.fit(dataset, epochs=3, shuffle=False, verbose=0)
     assert len(history.history["loss"]) == 3
     assert int(model.optimizer.iterations) == 9
+
+
+@pytest.mark.filterwarnings("ignore:.shuffle=True. was passed")  # of no effect on a tf.data.Dataset
+@pytest.mark.parametrize("options", [{}, {"shuffle": False}])
+def test_fit_sees_every_image_once_in_an_epoch_however_it_asks_for_batches(options):
+    """Keras itself shuffles the numbers of a `PyDataset`'s batches unless told otherwise."""
+    images, labels = numbered(60)
+    model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten()])
+    model.add(keras.layers.Dense(60))
+
+    class Seen(keras.losses.Loss):
+        def call(self, y_true, y_pred):
+            return ops.mean(y_pred, -1) * 0 + ops.cast(ops.reshape(y_true, (-1,)), "float32")
+
+    dataset = data.train_dataset(images, labels, 20)
+    model.compile("sgd", Seen())
+    losses = model.fit(dataset, epochs=3, verbose=0, **options).history["loss"]
+    assert losses == pytest.approx([29.5] * 3)  # The mean of all numbers, each once.
+    numbers = np.concatenate([batch[1] for batch in batches(dataset)])
+    assert sorted(numbers) == list(range(60))
 
 
 def test_the_caller_may_change_the_arrays_later():
