@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_twist.callbacks._optimizers import is_moved_by_schedule, momentum_of
@@ -78,8 +79,9 @@ class JSONLinesLogger(keras.callbacks.Callback):
 
     Each object has `epoch` (counted from 1), all logs, `learning_rate` and, where it moves,
     `momentum` (also for a `beta_1`), both of the next update. Numbers that are not finite become
-    null. When training is resumed, lines of epochs that are trained again are dropped first, so
-    that the file has every epoch once. `Stopwatch` and `ScheduleLR` go before it.
+    null, metrics of several numbers lists. When training is resumed or begins anew, lines of epochs
+    that are trained again are dropped first, so that the file has every epoch once. `Stopwatch` and
+    `ScheduleLR` go before it.
 
     Args:
         path: File to write; it is made with its first line.
@@ -93,6 +95,9 @@ class JSONLinesLogger(keras.callbacks.Callback):
         self.path = Path(path)
         self._started = False
 
+    def on_train_begin(self, logs=None):
+        self._started = False
+
     def on_epoch_begin(self, epoch, logs=None):
         if not self._started:
             self._started = True
@@ -104,12 +109,18 @@ class JSONLinesLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         line = {"epoch": epoch + 1}
         for name, value in with_learning_rate(logs, self.model).items():
-            value = float(value)
-            line[name] = value if math.isfinite(value) else None
+            line[name] = _finite(np.asarray(value, float).tolist())
         with open(self.path, "a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def _finite(value):
+    """A number, or a nested list of them, with None for those that JSON does not have."""
+    if isinstance(value, list):
+        return [_finite(one) for one in value]
+    return value if math.isfinite(value) else None
 
 
 def read_json_lines(path):

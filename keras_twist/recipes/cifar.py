@@ -67,9 +67,14 @@ def training_options(recipe, data):
     }
 
 
+def build_network(recipe, image_shape=(32, 32, 3)):
+    """The recipe's network."""
+    return cifar_networks.build(recipe, NUM_CLASSES, image_shape)
+
+
 def build_model(recipe, data):
     """The recipe's network, with a SpeedNet's first layer fitted to the training images."""
-    model = cifar_networks.build(recipe, NUM_CLASSES, data.train[0].shape[1:])
+    model = build_network(recipe, data.train[0].shape[1:])
     if recipe.model.startswith("speednet") and recipe.whitening is not False:
         models.whiten(model, np.asarray(normalization()(data.train[0][:WHITENED])))
     return model
@@ -81,7 +86,7 @@ def build_optimizer(recipe, model, learning_rate, momentum, steps):
     Weight decay is coupled: the gradient of every weight gains decay * weight.
     """
     if recipe.optimizer == "muon":
-        optimizer = build_muon(recipe, learning_rate, momentum)
+        optimizer = build_muon(recipe, learning_rate, momentum, nesterov=recipe.nesterov)
     else:
         optimizer = optimizers.SGD(
             learning_rate,

@@ -11,13 +11,20 @@ import warnings
 
 from keras_twist.color import has_color, paint
 from keras_twist.data import DataError
-from keras_twist.recipes import dry_run, epoch_logs, export, published_flags, runtime, task
+from keras_twist.recipes import (
+    backends,
+    dry_run,
+    epoch_logs,
+    export,
+    published_flags,
+    runtime,
+    task,
+)
 from keras_twist.recipes.checkpoint import Interrupted
 from keras_twist.recipes.command_line import parse
 from keras_twist.recipes.fit import fit
 from keras_twist.recipes.lr_find import range_test
 from keras_twist.recipes.predict import Predictor
-from keras_twist.recipes.preparation import prepare
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.run_folder import read_recipe
 from keras_twist.recipes.trained import load_trained
@@ -80,7 +87,17 @@ def _command(options):
 
 
 def _train(recipe, options):
-    found, shown = [], not (options.quiet or options.json)
+    found = []
+    try:
+        _train_all(recipe, options, found)
+    finally:  # What is trained is told all the same, whatever stops the others.
+        _write_results(recipe, options, found)
+    return 0
+
+
+def _train_all(recipe, options, found):
+    """Train as many runs as asked for; their results go into the list `found` as they come."""
+    shown = not (options.quiet or options.json)
     for number in range(options.runs):
         result = fit(
             recipe and dataclasses.replace(recipe, seed=recipe.seed + number),
@@ -96,34 +113,29 @@ def _train(recipe, options):
         _write(options, _sentence(result))
         if options.export and result.model is not None:
             used = read_recipe(result.folder)
-            try:
-                found[-1]["exported"] = _export(result.model, used, result.folder, options)
-            except (RecipeError, OSError):
-                _write_json(options, _summary(found))  # The training is done all the same.
-                raise
-    if options.runs > 1:
-        accuracies = ", ".join(f"{100 * one['accuracy']:.2f}" for one in found)
-        summary = _summary(found)
-        _write(
-            options,
-            f"[{accuracies}] %, mean {100 * summary['mean']:.2f} %, standard deviation "
-            f"{100 * summary['standard_deviation']:.2f}",
-        )
-    _write_json(options, _summary(found))
-    return 0
+            found[-1]["exported"] = _export(result.model, used, result.folder, options)
 
 
-def _summary(found):
-    """What one run reached, or several and what they have in common."""
-    if len(found) == 1:
-        return found[0]
+def _write_results(recipe, options, found):
+    """Tell what one run reached, or several and what they have in common."""
+    if not found:
+        return
+    if options.runs == 1:
+        _write_json(options, found[0])
+        return
     accuracies = [one["accuracy"] for one in found]
-    return {
-        "runs": found,
-        "accuracies": accuracies,
-        "mean": statistics.mean(accuracies),
-        "standard_deviation": statistics.stdev(accuracies),
-    }
+    mean = statistics.mean(accuracies)
+    deviation = statistics.stdev(accuracies) if len(found) > 1 else None
+    listed = ", ".join(f"{100 * accuracy:.2f}" for accuracy in accuracies)
+    text = f"[{listed}] %, mean {100 * mean:.2f} %"
+    if deviation is not None:
+        text += f", standard deviation {100 * deviation:.2f}"
+    if left := options.runs - len(found):
+        seed = recipe.seed + len(found)
+        text += f"; {left} of {options.runs} runs are left: --seed {seed} --runs {left}"
+    _write(options, text)
+    content = {"runs": found, "accuracies": accuracies, "mean": mean}
+    _write_json(options, content | {"standard_deviation": deviation})
 
 
 def _sentence(result):
@@ -185,8 +197,8 @@ def _dry_run(recipe, options):
 
 def _print_model(recipe, options):
     """Write the layers of a recipe's network, with shapes and parameters."""
-    alone = dataclasses.replace(recipe, strategy="none", replicas=None)
-    _, _, model, _ = prepare(alone, options.data_dir)
+    backends.check_backend()
+    model = task.of(recipe).build_network(recipe)
     model.summary(print_fn=lambda text: _write(options, text), line_length=100)
     return 0
 

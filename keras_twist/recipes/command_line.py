@@ -17,7 +17,7 @@ from typing import Annotated, get_args, get_origin, get_type_hints
 import tyro
 
 from keras_twist.recipes.options import Options
-from keras_twist.recipes.published_flags import COMMON, translate
+from keras_twist.recipes.published_flags import COMMON, recipe_meant, translate
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.run_folder import read_recipe
 
@@ -59,7 +59,7 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
         RecipeError: if something is unknown or cannot be read; one line.
         SystemExit: after `--help`, with code 0.
     """
-    name, rest = default, arguments
+    name, rest = recipe_meant(arguments, flags, default), arguments
     named = bool(arguments) and not arguments[0].startswith("-")
     if named:
         name, rest = arguments[0], arguments[1:]

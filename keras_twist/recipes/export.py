@@ -131,7 +131,12 @@ def _in_float32(model, recipe, data):
     """The same network in float32, which every other program knows."""
     with runtime.precision_policy("float32"):
         network = task.of(recipe).build_model(recipe, data)
-    network.set_weights(model.get_weights())
+    try:
+        network.set_weights(model.get_weights())
+    except ValueError as error:
+        raise RecipeError(
+            f"The model is another network than the recipe's, {recipe.model}, has."
+        ) from error
     return network
 
 

@@ -115,7 +115,13 @@ def fit(
             keeper.restore(model)
             replicas.check_same(checkpoint=keeper.step)
             metrics_path = folder / run_folder.METRICS
-            rows = read_json_lines(metrics_path)[: keeper.step // steps_per_epoch]
+            done = keeper.step // steps_per_epoch
+            rows = read_json_lines(metrics_path)[:done]
+            if len(rows) < done:
+                raise RecipeError(
+                    f"{metrics_path} is damaged: of the {done} epochs that are done, it has "
+                    f"{len(rows)}."
+                )
             # One process writes and shows what all have in common.
             bars = _progress_bar(progress and trainer.is_chief, keeper.step % steps_per_epoch)
             logs = epoch_logs.epoch_logs(folder, log, model, rows) if trainer.is_chief else []

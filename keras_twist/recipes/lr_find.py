@@ -6,6 +6,7 @@ from pathlib import Path
 
 from keras_twist.callbacks import lr_find
 from keras_twist.recipes import run_folder, runtime, task
+from keras_twist.recipes.memory import out_of_memory
 from keras_twist.recipes.preparation import prepare
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.strategies import check_alone
@@ -44,12 +45,12 @@ def range_test(recipe, *, data_dir=None, runs="runs", **options):
     recipe, data, model, _ = prepare(recipe, data_dir)
     folder = run_folder.create(runs, f"{recipe.name}-lr_find")
     try:
-        curve = lr_find(model, task.training_batches(recipe, data), **options)
-    except ValueError as error:
+        with out_of_memory(recipe):
+            curve = lr_find(model, task.training_batches(recipe, data), **options)
+    except BaseException as error:
         folder.rmdir()
-        raise RecipeError(str(error)) from error
-    except KeyboardInterrupt:
-        folder.rmdir()
+        if isinstance(error, ValueError) and not isinstance(error, RecipeError):
+            raise RecipeError(str(error)) from error
         raise
     content = {
         "recipe": dataclasses.asdict(recipe),

@@ -83,7 +83,12 @@ class Options:
         if len(modes) > 1:
             raise RecipeError(f"{_flags(modes)} exclude each other.")
         for mode in modes:
-            allowed = {"dry_run": {"runs"}, "resume": {"log", "export"}, "trained": {"export"}}
+            allowed = {
+                "dry_run": {"runs"},
+                "dump": {"runs"},  # The notebook's published command has both.
+                "resume": {"log", "export"},
+                "trained": {"export"},
+            }
             changed = {
                 name for name in ("runs", "log", "export") if getattr(self, name) != _DEFAULT[name]
             }

@@ -46,13 +46,14 @@ def build_schedules(recipe, steps):
     return learning_rate, momentum
 
 
-def build_muon(recipe, learning_rate, momentum, exclude=()):
+def build_muon(recipe, learning_rate, momentum, nesterov=True, exclude=()):
     """The recipe's `Muon`, whose weight decay is coupled.
 
     Args:
         recipe: A `Recipe`.
         learning_rate: Number or schedule.
         momentum: Likewise.
+        nesterov: See `Muon`. Defaults to True.
         exclude: See `Muon`. Defaults to `()`.
 
     Returns:
@@ -66,6 +67,7 @@ def build_muon(recipe, learning_rate, momentum, exclude=()):
     return Muon(
         learning_rate,
         momentum,
+        nesterov=nesterov,
         exclude=exclude,
         weight_decay=recipe.weight_decay,
         coupled=True,

@@ -1,5 +1,7 @@
 """Command-line flags of the published training scripts, in terms of this package's."""
 
+import itertools
+
 from keras_twist.recipes.recipe import RecipeError
 
 _YES_NO = {"0": "False", "1": "True"}
@@ -37,6 +39,26 @@ WOOF = COMMON | {
 }
 # What means nothing here: notes to oneself, and a variant of RAdam that was off by default.
 _IGNORED = {"--meta": None, "--beta": ("0", "0.", "0.0")}
+
+
+def recipe_meant(arguments, flags, default):
+    """Name of the recipe that arguments without one begin from.
+
+    *ResNet with a Twist* twists any of its own networks unless told otherwise. The notebook has
+    fastai's, whose names begin with an x, as they are, and its own learning rate.
+
+    Args:
+        arguments: List of strings.
+        flags: `COMMON` or `WOOF`.
+        default: Name for all others.
+
+    Example:
+        >>> recipe_meant(["--arch", "xresnet50", "--sa=1"], WOOF, "mxresnet50_twist")
+        'xse_resnext18'
+    """
+    words = [word for argument in arguments for word in argument.split("=", 1)]
+    arch = next((value for flag, value in itertools.pairwise(words) if flag == "--arch"), "")
+    return "xse_resnext18" if flags is WOOF and arch.startswith("x") else default
 
 
 def translate(arguments, flags):

@@ -4,6 +4,8 @@ import dataclasses
 import math
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from keras_twist.recipes import field_types
 
 Schedule = Literal["linear", "one_cycle", "cyclic", "flat_cosine"]
@@ -164,6 +166,9 @@ class Recipe:
                 f"Field `{field}` must be {kind}. "
                 f"Received: {field}={repr(getattr(self, field))[:60]}"
             )
+        for field, value in vars(self).items():
+            if isinstance(value, np.generic):  # A file of the recipe has none of NumPy's numbers.
+                object.__setattr__(self, field, value.item())
         unusable = set(self.name) & set("/\\\0") or not self.name.isprintable()
         if not self.name or unusable or self.name.startswith("."):
             raise RecipeError(

@@ -1,7 +1,7 @@
 """What the tasks have in common: their data, their batches, and how a model is compiled.
 
-A task is a module with `load`, `training_options`, `normalization`, `build_model`,
-`build_optimizer` and `EVAL_BATCH_SIZE`: `recipes.cifar` and `recipes.woof`.
+A task is a module with `load`, `training_options`, `normalization`, `build_network`,
+`build_model`, `build_optimizer` and `EVAL_BATCH_SIZE`: `recipes.cifar` and `recipes.woof`.
 """
 
 import dataclasses

@@ -97,9 +97,14 @@ def training_options(recipe, data):
     }
 
 
+def build_network(recipe):
+    """The recipe's network."""
+    return woof_networks.build(recipe, NUM_CLASSES)
+
+
 def build_model(recipe, data):
     """The recipe's network, with a SpeedNet's first layer fitted to the training pictures."""
-    model = woof_networks.build(recipe, NUM_CLASSES)
+    model = build_network(recipe)
     if recipe.model == "speednet":
         shown = np.sort(np.random.default_rng(0).permutation(len(data.train[0]))[:WHITENED])
         views = center_views(data.train[0][shown], data.aspects[shown], recipe.image_size, 1.0)
@@ -119,7 +124,10 @@ def build_optimizer(recipe, model, learning_rate, momentum, steps):
         "lookahead": lambda: optimizers.Lookahead(
             keras.optimizers.Adam(learning_rate, **adam, **common)
         ),
-        "rms": lambda: keras.optimizers.RMSprop(learning_rate, rho=recipe.beta_2, **common),
+        # Keras adds its epsilon under the root, where the square of another one weighs the same.
+        "rms": lambda: keras.optimizers.RMSprop(
+            learning_rate, recipe.beta_2, **common | {"epsilon": recipe.epsilon**2}
+        ),
         "sgd": lambda: optimizers.SGD(learning_rate, momentum, weight_decay=recipe.weight_decay),
         "muon": lambda: build_muon(recipe, learning_rate, momentum, exclude=depthwise(model)),
     }

@@ -72,9 +72,9 @@ class WoofRecipe(Recipe):
     optimizer: Literal["ranger", "adam", "rms", "sgd", "radam", "lookahead", "lamb", "muon"] = (
         "ranger"
     )
-    """lookahead is Adam's; muon takes orthogonal steps of convolution kernels, which do not decay,
-    and SGD's of all else. Weight decay is decoupled, except muon's, and spares batch normalisation
-    and biases."""
+    """lookahead is Adam's; rms has no momentum; muon takes orthogonal steps of convolution kernels,
+    which do not decay, and SGD's of all else. Weight decay is decoupled, except muon's, and spares
+    batch normalisation and biases."""
 
     beta_2: float = 0.99
     """Decay of the squared gradients."""
@@ -122,7 +122,13 @@ ABOUT = {
 
 # ResNet with a Twist was trained with the first fastai, the notebook with the second.
 _FASTAI_1 = {"self_attention": True, "valid_scale": 1.25}
-_FASTAI_2 = {"self_attention": True, "model": "xse_resnext18", "learning_rate": 3e-3}
+_FASTAI_2 = {
+    "self_attention": True,
+    "model": "xse_resnext18",
+    "learning_rate": 3e-3,
+    "anneal_start": 0.75,
+    "end_factor": 1e-5,
+}
 WOOF_RECIPES = {
     "mxresnet50_twist": WoofRecipe(name="mxresnet50_twist", conv="twist", **_FASTAI_1),
     "mxresnet50": WoofRecipe(name="mxresnet50", **_FASTAI_1),

@@ -82,6 +82,19 @@ def test_json_lines_has_all_logs_and_survives_resuming(tmp_path):
     assert again[0] == rows[0]
 
 
+def test_json_lines_begins_anew_with_a_new_training(tmp_path):
+    logger = JSONLinesLogger(tmp_path / "metrics.jsonl")
+    for _ in range(2):
+        train([logger], epochs=2)
+    assert [row["epoch"] for row in read_json_lines(logger.path)] == [1, 2]
+
+
+def test_json_lines_takes_metrics_of_several_numbers(tmp_path):
+    logger = JSONLinesLogger(tmp_path / "metrics.jsonl")
+    logger.on_epoch_end(0, {"f1_score": np.array([0.5, np.nan], "float32")})
+    assert read_json_lines(logger.path) == [{"epoch": 1, "f1_score": [0.5, None]}]
+
+
 def test_json_lines_writes_no_nan(tmp_path):
     path = tmp_path / "metrics.jsonl"
     logger = JSONLinesLogger(path)

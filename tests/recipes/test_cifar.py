@@ -85,6 +85,13 @@ def test_the_fast_recipes_have_airbenchs_numbers():
         assert recipe.weight_decay == pytest.approx(decay / rate, rel=1e-3)
 
 
+@pytest.mark.parametrize("nesterov", [True, False])
+@pytest.mark.parametrize("optimizer", ["sgd", "muon"])
+def test_nesterov_is_the_optimizers(optimizer, nesterov):
+    recipe = CIFARRecipe(name="test", optimizer=optimizer, nesterov=nesterov)
+    assert task.of(recipe).build_optimizer(recipe, None, 0.1, 0.9, 10).nesterov is nesterov
+
+
 def test_fast_has_the_numbers_of_airbench94_muon(tiny_images):
     """There, losses of 2000 images are summed and logits divided by 256, here by 9."""
     recipe = CIFAR_RECIPES["fast"]

@@ -126,6 +126,29 @@ def test_errors_are_red_on_a_terminal_alone(monkeypatch, capsys):
     assert capsys.readouterr().err.startswith("error: ")
 
 
+@pytest.mark.parametrize("error", [RecipeError("it diverged."), checkpoint.Interrupted(2, 7, "q")])
+def test_what_is_trained_of_several_runs_is_told_whatever_stops_the_others(
+    error, fits, monkeypatch, capsys
+):
+    trained = cli.fit
+
+    def fit(recipe, **options):
+        if recipe.seed == 7:
+            raise error
+        return trained(recipe, **options)
+
+    monkeypatch.setattr(cli, "fit", fit)
+    code = 2 if isinstance(error, RecipeError) else 130
+    assert main("--seed", 5, "--runs", 4, "--quiet") == code
+    line = "[90.00, 91.00] %, mean 90.50 %, standard deviation 0.71; 2 of 4 runs are left: "
+    assert line + "--seed 7 --runs 2\n" in capsys.readouterr().out
+    assert main("--seed", 6, "--runs", 3, "--json") == code
+    found = json.loads(capsys.readouterr().out)
+    assert len(found["runs"]) == 1 and found["standard_deviation"] is None
+    assert main("--seed", 7, "--runs", 2, "--json") == code
+    assert capsys.readouterr().out == ""
+
+
 def test_an_interruption_is_no_result(monkeypatch, capsys):
     def stop(*_, **__):
         raise checkpoint.Interrupted(2, 7, Path("runs/q"))

@@ -164,6 +164,17 @@ def test_a_damaged_run_folder_is_refused(stopped, tiny_tree):
         fit(resume=stopped, data_dir=tiny_tree)
 
 
+def test_metrics_that_miss_epochs_are_refused_and_left_alone(stopped, tiny_tree):
+    """Another epoch's figures would be written as the result."""
+    path, before = stopped / "metrics.jsonl", (stopped / "result.json").read_bytes()
+    for lines in (1, 0):
+        kept = "".join(path.read_text().splitlines(keepends=True)[:lines])
+        path.write_text(kept)
+        with pytest.raises(RecipeError, match=f"of the 2 epochs that are done, it has {lines}"):
+            fit(resume=stopped, data_dir=tiny_tree)
+        assert path.read_text() == kept and (stopped / "result.json").read_bytes() == before
+
+
 def test_a_checkpoint_of_another_model_is_refused(stopped, tiny_tree):
     run_folder.write_recipe(stopped, dataclasses.replace(QUICK, width=8))
     with pytest.raises(RecipeError, match="checkpoint of another model"):

@@ -3,7 +3,7 @@
 import keras
 import pytest
 
-from keras_twist.recipes import CIFAR_RECIPES, RecipeError, memory
+from keras_twist.recipes import CIFAR_RECIPES, RecipeError, lr_find, memory
 
 
 @pytest.fixture
@@ -60,3 +60,25 @@ def test_the_backends_error_becomes_a_line_of_advice():
             memory.out_of_memory(CIFAR_RECIPES["davidnet"]),
         ):
             raise error
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's error")
+@pytest.mark.parametrize("error", ["memory", "argument", "interrupt"])
+def test_a_range_test_that_fails_leaves_no_folder(error, tmp_path, monkeypatch):
+    import tensorflow as tf
+
+    raised, seen = {
+        "memory": (tf.errors.ResourceExhaustedError(None, None, "pages"), RecipeError),
+        "argument": (ValueError("`steps` is wrong"), RecipeError),
+        "interrupt": (KeyboardInterrupt(), KeyboardInterrupt),
+    }[error]
+
+    def fail(*_, **__):
+        raise raised
+
+    monkeypatch.setattr(lr_find, "prepare", lambda recipe, _: (recipe, None, None, 1))
+    monkeypatch.setattr(lr_find.task, "training_batches", lambda *_: None)
+    monkeypatch.setattr(lr_find, "lr_find", fail)
+    with pytest.raises(seen, match="out of memory|is wrong|^$"):
+        lr_find.range_test(CIFAR_RECIPES["quick"], runs=tmp_path)
+    assert not list(tmp_path.iterdir())

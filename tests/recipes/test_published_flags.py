@@ -1,5 +1,7 @@
 """The published scripts' flags, in terms of this package's."""
 
+import dataclasses
+
 import pytest
 
 from keras_twist.recipes import WOOF_RECIPES, RecipeError
@@ -31,6 +33,27 @@ def test_what_is_no_published_flag_is_left_alone():
     assert translate(["--sa", "1"], COMMON) == ["--sa", "1"]
     assert translate(["--bs"], COMMON) == ["--batch_size"]
     assert translate(["--dump", "--sa", "1"], WOOF) == ["--dump", "--self_attention", "True"]
+
+
+NOTEBOOK = (
+    "--arch xse_resnext18 --sh 0.3 --sym 1 --act_fn Mish --fp16 1 --pool AvgPool --dump 1 --runs 5 "
+    "--wd 1e-2 --sqrmom .99 --eps 1e-6 --beta 0"
+)
+
+
+def test_an_arch_of_fastais_is_the_notebooks_which_had_no_twist():
+    recipe, options = parsed(*NOTEBOOK.split())
+    assert options.dump and options.runs == 5
+    assert recipe == dataclasses.replace(
+        WOOF_RECIPES["xse_resnext18"], erasing_area=0.3, symmetric=True, activation="mish"
+    )
+    # As fit_flat_cos has them.
+    assert (recipe.conv, recipe.anneal_start, recipe.end_factor) == ("conv", 0.75, 1e-5)
+    assert parsed("--arch=xresnet50")[0].conv == "conv"
+    assert parsed("--arch", "xresnet50", "--twist", "1")[0].conv == "twist"
+    assert parsed("--arch", "mxresnet18")[0].conv == "twist"
+    assert parsed("best5", "--epochs", "4")[0].name == "best5"
+    assert parsed()[0] == WOOF_RECIPES["mxresnet50_twist"]
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from keras_twist.recipes import (
@@ -52,6 +53,13 @@ def test_bad_fields_are_named(fields, message):
     with pytest.raises(RecipeError, match=message) as caught:
         CIFARRecipe(**{"name": "test", **fields})
     assert "\n" not in str(caught.value)
+
+
+def test_numbers_of_numpy_become_plain_ones(tmp_path):
+    recipe = CIFARRecipe(name="test", seed=np.int64(3), learning_rate=np.float32(0.5))
+    assert type(recipe.seed) is int and type(recipe.learning_rate) is float
+    run_folder.write_recipe(tmp_path, recipe)
+    assert run_folder.read_recipe(tmp_path) == recipe
 
 
 @pytest.mark.parametrize(

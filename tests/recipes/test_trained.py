@@ -7,7 +7,8 @@ import keras
 import numpy as np
 import pytest
 
-from keras_twist.recipes import CIFAR_RECIPES, RecipeError, run_folder
+from keras_twist.recipes import CIFAR_RECIPES, RecipeError, run_folder, task
+from keras_twist.recipes.export import export
 from keras_twist.recipes.predict import Predictor
 from keras_twist.recipes.trained import load_trained
 
@@ -83,3 +84,11 @@ def test_another_number_of_classes_is_refused(folder):
     assert load_trained(folder)[1].predict_on_batch(np.zeros((1, 8, 8, 3))).shape == (1, 3)
     with pytest.raises(RecipeError, match="its model knows 3 classes, and there are 10 names"):
         Predictor(folder)
+
+
+def test_a_network_that_is_not_the_recipes_is_not_exported(folder, tiny_images):
+    layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)]
+    model = keras.Sequential([keras.Input((32, 32, 3)), *layers])
+    data = task.Data(*tiny_images, "test")
+    with pytest.raises(RecipeError, match="another network than the recipe's, speednet, has"):
+        export(model, CIFAR_RECIPES["quick"], data, folder, ["keras"])

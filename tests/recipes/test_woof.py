@@ -143,6 +143,18 @@ def test_every_optimizer_decays_kernels_and_spares_the_rest(name):
     assert kinds == {"gamma", "beta", "bias"}
 
 
+def test_rmsprops_epsilon_is_beside_the_root():
+    """With 1e-6 under the root, a gradient of 1e-4 would move a weight by a tenth of the rate."""
+    recipe = WoofRecipe(name="test", optimizer="rms", **SMALL | {"weight_decay": 0.0})
+    optimizer = woof.build_optimizer(recipe, None, 1.0, 0.9, 10)
+    weight = keras.Variable([0.0])
+    optimizer.build([weight])
+    for _ in range(1000):
+        weight.assign([0.0])
+        optimizer.apply([np.array([1e-4], "float32")])
+    assert float(weight[0]) == pytest.approx(-1e-4 / (1e-4 + 1e-6), rel=0.01)
+
+
 def test_muon_moves_convolutions_and_leaves_depthwise_kernels_to_sgd():
     recipe = WoofRecipe(
         name="test", optimizer="muon", image_size=32, width=4, model="depthwise_xresnet",
