@@ -49,6 +49,7 @@ class Curve:
             # Not Keras's `assign`, after which TensorFlow reads the variable back: that takes
             # nearly twice as long between two steps, and from a number longer still.
             self._variable.value.assign(self._tensors[step - self._begin], read_value=False)
+        self.number = number
         return number
 
     def _evaluate(self, begin):

@@ -164,6 +164,13 @@ class ScheduleLR(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         update = batches_counted(self.model.optimizer) // self._per_update
         self._record.end(update)
-        numbers = [curve.set(update) for curve in self._moved]
+        try:
+            numbers = [curve.set(update) for curve in self._moved]
+        except Exception:
+            # After the last update of all, there need not be a value.
+            ends = self.model.stop_training or epoch + 1 == (self.params or {}).get("epochs")
+            if not ends:
+                raise
+            numbers = [curve.number for curve in self._moved]
         if logs is not None:
             logs.update(zip(("learning_rate", "momentum"), numbers, strict=False))

@@ -1,6 +1,7 @@
 """How a training batch comes about, in steps that may run at different places."""
 
 import functools
+import numbers
 import os
 
 import keras
@@ -10,7 +11,7 @@ from keras import ops
 from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation, Examples
 from keras_twist.data.checks import check_finite, check_labels, check_scale
-from keras_twist.data.operator import Operator, check_operations
+from keras_twist.data.operator import Operator
 
 # Batches that are made side by side, at most: each takes memory.
 _MOST_WORKERS = 16
@@ -62,14 +63,18 @@ class Batches:
     def __init__(
         self, images, labels, batch_size, augment, mix, seed, num_classes, drop_remainder, device
     ):
-        count = len(images)
+        count, batch_size = len(images), int(batch_size)
         self.steps = count // batch_size if drop_remainder else -(-count // batch_size)
         if self.steps == 0:
             raise ValueError(
                 "Argument `batch_size` must not be larger than the number of images when "
                 f"drop_remainder=True. Received: batch_size={batch_size}, images={count}"
             )
-        check_operations("augment", augment)
+        integer = isinstance(seed, numbers.Integral) and not isinstance(seed, bool)
+        if not integer or not -(2**63) <= seed < 2**63:
+            raise ValueError(
+                f"Argument `seed` must be an integer of at most 64 bits. Received: seed={seed!r}"
+            )
         if mix is not None and not callable(mix):
             raise ValueError(
                 "Argument `mix` must be what `mixup()` or `cutmix()` returns, or None. "
@@ -204,7 +209,8 @@ def check_arrays(images, labels, batch_size, num_classes, operations):
             "Argument `labels` must hold one integer per image. "
             f"Received: labels.shape={labels.shape}, dtype={labels.dtype}, images={len(images)}"
         )
-    if isinstance(batch_size, bool) or not isinstance(batch_size, int) or batch_size < 1:
+    integer = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
+    if not integer or batch_size < 1:
         raise ValueError(
             f"Argument `batch_size` must be an integer >= 1. Received: batch_size={batch_size}"
         )

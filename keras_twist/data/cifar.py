@@ -139,12 +139,13 @@ def _forms(folder):
     """Yields (path, reader) for each form of the set that the folder holds or is."""
     if any((folder / f"data_batch_1{suffix}").exists() for suffix in ("", ".bin")):
         yield folder, read_folder
-    if is_tree(folder):
-        yield folder, _read_tree
     for names, read in ((_FOLDERS, read_folder), (_ARCHIVES, _read_archive), (_SETS, read_set)):
         for name in names:
             if (folder / name).exists():
                 yield folder / name, read
+    # After them: many a project has a folder `test`.
+    if is_tree(folder):
+        yield folder, _read_tree
     # An unpacked archive of pictures often brings a folder of its own.
     inner = [entry for entry in folder.iterdir() if entry.is_dir() and is_tree(entry)]
     if len(inner) == 1:

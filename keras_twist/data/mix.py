@@ -106,10 +106,15 @@ def cutmix(alpha=1.0, per_image=True, num_classes=None):
 
 def _beta(alpha, count, seed):
     """Variates of Beta(alpha, alpha), of shape `(count,)`."""
-    # A Beta variate is a ratio of two Gamma variates; tf.random has only the latter stateless. The
-    # smallest normal float keeps 0 / 0 out when a small alpha rounds both down to zero.
-    gamma = stateless.gamma(seed, (2, count), alpha) + np.finfo("float32").tiny
-    return gamma[0] / (gamma[0] + gamma[1])
+    # A Beta variate is a ratio of two Gamma variates; tf.random has only the latter stateless.
+    tiny = np.finfo("float32").tiny
+    gamma = stateless.gamma(seed, (2, count), alpha) + tiny
+    # A small alpha rounds both to zero or the smallest number: then nothing is known but that one of
+    # them was far larger than the other.
+    lost = keras.ops.maximum(gamma[0], gamma[1]) <= 2 * tiny
+    coin = stateless.uniform(stateless.fold_in(seed, 2), (count,), 0.0, 1.0, "float32") < 0.5
+    ratio = gamma[0] / (gamma[0] + gamma[1])
+    return keras.ops.where(lost, keras.ops.cast(coin, "float32"), ratio)
 
 
 @functools.cache

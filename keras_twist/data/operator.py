@@ -103,7 +103,9 @@ def _call_python(operation):
 
     def run(images, seed):
         # A copy, because the array that comes in is TensorFlow's own memory.
-        return operation.run(np.array(images), int(seed[0]) % 2**31)
+        # The second word is which of the operations it is, the first that of the batch.
+        number = int(seed[0]) + int(seed[1]) * 0x9E3779B9
+        return operation.run(np.array(images), number % 2**31)
 
     def apply(images, draws):
         # Now, while the pipeline is being built, an error still reaches the caller as it is; from

@@ -39,7 +39,7 @@ def train_dataset(
         batch_size: Images per batch.
         augment: Tuple of what is done to a batch, in order: `Augmentation`s such as
             `random_pad_crop()`, what `from_imgaug()` returns, and plain functions of the images,
-            such as `normalize(mean, std)`. Defaults to `()`.
+            such as `normalize(mean, std)`, which keep their size. Defaults to `()`.
         mix: What `mixup()` returns, applied last, or None. Needs `num_classes`. Defaults to None.
         seed: Integer. Defaults to 0.
         num_classes: If given, labels come as one-hot float32 of shape `(batch, num_classes)`;
@@ -67,6 +67,7 @@ def train_dataset(
         >>> len(dataset)
         4
     """
+    check_operations("augment", augment)
     images, labels = check_arrays(images, labels, batch_size, num_classes, augment)
     if initial_step and not repeat:
         raise ValueError(
@@ -141,7 +142,7 @@ def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):
         raise ValueError(
             "Argument `transform` must not hold random operations: evaluation is exact."
         )
-    operator, count = Operator(transform), len(images)
+    operator, count, batch_size = Operator(transform), len(images), int(batch_size)
     arrays = tuple(stateless.placed(array, "CPU:0") for array in (images, labels))
     nothing = ({},) * len(transform)
 

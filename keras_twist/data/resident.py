@@ -6,6 +6,7 @@ from keras_twist.data import stateless
 from keras_twist.data.batches import Batches, check_arrays, made_ahead
 from keras_twist.data.imgaug import PythonAugmentation
 from keras_twist.data.made_batches import MadeBatches
+from keras_twist.data.operator import check_operations
 
 
 class ResidentFeed:
@@ -46,6 +47,7 @@ class ResidentFeed:
     """
 
     def __init__(self, images, labels, batch_size, augment=(), mix=None, seed=0, num_classes=None):
+        check_operations("augment", augment)
         if any(isinstance(operation, PythonAugmentation) for operation in augment):
             raise ValueError(
                 "Argument `augment` must not hold `from_imgaug` here: a compiled step cannot call "

@@ -95,6 +95,7 @@ class Lookahead(keras.optimizers.Optimizer):
         self.inner_optimizer = inner_optimizer
         self.sync_period = sync_period
         self.slow_step_size = slow_step_size
+        self._given = None
 
     def _inner_learning_rate(self):
         return self.inner_optimizer.learning_rate
@@ -109,9 +110,26 @@ class Lookahead(keras.optimizers.Optimizer):
         self.inner_optimizer.learning_rate = value
 
     @property
+    def weight_decay(self):
+        """Weight decay of the wrapped optimizer, which is the one that decays."""
+        return self.inner_optimizer.weight_decay
+
+    @weight_decay.setter
+    def weight_decay(self, value):
+        # Keras sets it first, and means what the wrapped optimizer has.
+        if hasattr(self, "inner_optimizer"):
+            self.inner_optimizer.weight_decay = value
+
+    @property
     def variables(self):
         """Own variables, then the wrapped optimizer's."""
         return super().variables + self.inner_optimizer.variables
+
+    def set_weights(self, weights):
+        """Set all of `variables`, in their order."""
+        own = len(super().variables)
+        super().set_weights(weights[:own])
+        self.inner_optimizer.set_weights(weights[own:])
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Exempt variables from the wrapped optimizer's weight decay."""
@@ -132,6 +150,12 @@ class Lookahead(keras.optimizers.Optimizer):
 
     def apply(self, grads, trainable_variables=None):
         """Update the variables with the wrapped optimizer, then pull them back if it is time."""
+        # Those without a gradient at this step are among them; frozen ones are not.
+        given = None
+        if trainable_variables is not None and self.built:
+            numbers = self._trainable_variables_indices
+            given = frozenset(numbers.get(self._var_key(one)) for one in trainable_variables)
+        self._given = given
         super().apply(grads, trainable_variables)
         self.inner_optimizer.iterations.assign(self.iterations)
 
@@ -141,20 +165,27 @@ class Lookahead(keras.optimizers.Optimizer):
 
     def _apply_weight_decay(self, variables):
         self._for_each_variable(self._start)
+        # The same unless somebody set ours; then the slow weights have just started.
+        self.inner_optimizer.iterations.assign(self.iterations)
         self.inner_optimizer._apply_weight_decay(variables)
 
     def _backend_update_step(self, grads, trainable_variables, learning_rate):
         self.inner_optimizer._backend_update_step(grads, trainable_variables, learning_rate)
-        self._for_each_variable(self._pull)
+        self._for_each_variable(self._pull, self._given)
 
-    def _for_each_variable(self, task):
+    def _for_each_variable(self, task, given=None):
         """Run `task(variable, slow)` as Keras runs updates: on every replica, in its device scope.
 
-        For all variables, also those without a gradient at this step: their slow weights must
-        start too, and their own turn may never fall on a multiple of `sync_period`.
+        For all variables, or those of the `given` numbers; also those without a gradient at this
+        step: their slow weights must start too, and their own turn may never fall on a multiple of
+        `sync_period`.
         """
         pairs = zip(self._trainable_variables, self._slow_weights, strict=True)
-        variables = [variable for variable, slow in pairs if slow is not None]
+        variables = [
+            variable
+            for number, (variable, slow) in enumerate(pairs)
+            if slow is not None and (given is None or number in given)
+        ]
         no_gradients = [ops.zeros(())] * len(variables)
         super()._backend_update_step(no_gradients, variables, task)
 
@@ -168,7 +199,10 @@ class Lookahead(keras.optimizers.Optimizer):
         task(variable, self._slow_weights[self._get_variable_index(variable)])
 
     def _start(self, variable, slow):
-        self._change(self.iterations, lambda w, s: [w, w], variable, slow)
+        # Where the counters differ, somebody has set one: what the slow weights were is unknown.
+        moved = ops.not_equal(self.inner_optimizer.iterations, self.iterations)
+        due = ops.logical_or(self._is_due(self.iterations), moved)
+        self._change(due, lambda w, s: [w, w], variable, slow)
 
     def _pull(self, variable, slow):
         size = self.slow_step_size
@@ -178,11 +212,13 @@ class Lookahead(keras.optimizers.Optimizer):
         def pulled(w, s):
             return [ops.add(s, ops.multiply(ops.subtract(w, s), size)), s]
 
-        self._change(self.iterations + 1, pulled, variable, slow)
+        self._change(self._is_due(self.iterations + 1), pulled, variable, slow)
 
-    def _change(self, count, new, variable, slow):
-        """Assign `new(variable, slow)` where `sync_period` divides `count`."""
-        due = ops.equal(count % self.sync_period, 0)
+    def _is_due(self, count):
+        return ops.equal(count % self.sync_period, 0)
+
+    def _change(self, due, new, variable, slow):
+        """Assign `new(variable, slow)` where the scalar `due` is true."""
         w, s = _replace_if(due, new, ops.convert_to_tensor(variable), ops.convert_to_tensor(slow))
         self.assign(variable, w)
         self.assign(slow, s)

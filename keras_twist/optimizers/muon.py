@@ -76,6 +76,8 @@ class Muon(SGD):
         self.kernel_rate = check_number("kernel_rate", kernel_rate, "> 0", lambda rate: rate > 0)
         self.kernel_momentum = check_fraction("kernel_momentum", kernel_momentum)
         self.steps = check_integer("steps", steps, at_least=1)
+        if isinstance(exclude, str):  # Each of its letters would be a pattern.
+            raise ValueError(f"`exclude` must be a list of patterns. Received: exclude={exclude!r}")
         self.exclude = list(exclude)
 
     def build(self, variables):

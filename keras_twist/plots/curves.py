@@ -110,10 +110,25 @@ def _rows(history):
     """A dict per epoch, counted from 1, of what `fit` returned; rows stay as they are."""
     if not isinstance(history, keras.callbacks.History):
         return history
-    return [
-        {"epoch": epoch + 1, **{key: values[number] for key, values in history.history.items()}}
-        for number, epoch in enumerate(history.epoch)
-    ]
+    rows = [{"epoch": epoch + 1} for epoch in history.epoch]
+    for key, values in history.history.items():
+        for row, value in zip(_rows_of(rows, key, len(values)), values, strict=True):
+            row[key] = value
+    return rows
+
+
+def _rows_of(rows, key, count):
+    """The rows with so many values: all, or every so many, as `validation_freq` has it."""
+    if count == len(rows):
+        return rows
+    sieves = [[row for row in rows if row["epoch"] % n == 0] for n in range(2, len(rows) + 1)]
+    fitting = [sieve for sieve in sieves if len(sieve) == count]
+    if len(fitting) != 1:
+        raise ValueError(
+            f"It cannot be told at which of {len(rows)} epochs the {count} values of {key!r} were "
+            "taken: give rows, dicts with an `epoch` each."
+        )
+    return fitting[0]
 
 
 def _values(rows, key):
@@ -156,13 +171,24 @@ def plot_schedules(schedules, steps, steps_per_epoch=None, ylabel="Learning rate
     axes = figure.subplots()
     at = np.arange(steps)
     for number, (label, schedule) in enumerate(schedules.items()):
-        values = schedule(at) if callable(schedule) else np.full(steps, schedule)
+        values = _evaluated(schedule, at) if callable(schedule) else np.full(steps, schedule)
         style = ("-", "--", "-.", ":")[number % 4]
-        axes.plot(at / (steps_per_epoch or 1), ops.convert_to_numpy(values), style, label=label)
+        axes.plot(at / (steps_per_epoch or 1), values, style, label=label)
     axes.set(xlabel="Epoch" if steps_per_epoch else "Update", ylabel=ylabel)
     axes.grid(alpha=0.3)
     axes.legend()
     return figure
+
+
+def _evaluated(schedule, steps):
+    """Values at all steps, at once if the schedule takes an array of them."""
+    try:
+        values = ops.convert_to_numpy(schedule(steps))
+    except Exception:  # Whatever a function of one number does with many: it gets them singly.
+        values = np.zeros(())
+    if values.shape != steps.shape:
+        values = np.array([float(ops.convert_to_numpy(schedule(int(step)))) for step in steps])
+    return values
 
 
 # Colours that people of every colour vision tell apart, and shapes besides.

@@ -331,6 +331,16 @@ def test_a_training_that_breaks_off_keeps_its_record():
     np.testing.assert_array_equal(callback.updates, np.arange(11))
 
 
+def test_a_schedule_needs_no_value_after_the_last_update():
+    rates = np.linspace(0.5, 0.1, 16)
+    callback = callbacks.ScheduleLR(lambda step: rates[step])
+    fit(compiled(optimizers.SGD(0.1), Case()), 0, 16, callbacks=[callback])
+    np.testing.assert_allclose(callback.learning_rates, rates, rtol=1e-6)
+    with pytest.raises(IndexError):
+        short = callbacks.ScheduleLR(lambda step: rates[:8][step])
+        fit(compiled(optimizers.SGD(0.1), Case()), 0, 16, callbacks=[short])
+
+
 def test_reports_have_the_rates_of_the_next_update(tmp_path):
     lines, path = [], tmp_path / "metrics.jsonl"
     reports = [callbacks.EpochTable(lines.append), callbacks.JSONLinesLogger(path)]

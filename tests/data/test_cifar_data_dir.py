@@ -139,3 +139,9 @@ def test_the_published_archives_are_not_unpacked_twice(tiny, forge, tmp_path, mo
     forge.assert_loads(tiny, path)
     forge.assert_loads(tiny, tmp_path / "data")
     monkeypatch.undo()
+
+
+def test_a_projects_own_folders_are_not_taken_for_pictures(tmp_path):
+    for name in ("test", "train", "cifar-10-batches-py"):
+        (tmp_path / name).mkdir()
+    assert [path.name for path, _ in cifar._forms(tmp_path)][0] == "cifar-10-batches-py"

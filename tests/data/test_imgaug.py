@@ -168,3 +168,19 @@ def test_no_augmenter_and_no_evaluation_with_one():
         data.from_imgaug(3)
     with pytest.raises(ValueError, match="`transform` must not hold random operations"):
         data.eval_dataset(IMAGES, LABELS, 8, transform=(data.from_imgaug(add_noise),))
+
+
+def test_two_of_them_draw_independently():
+    seeds = {"first": [], "second": []}
+
+    def noting(name):
+        def augment(images, seed):
+            seeds[name].append(seed)
+            return images
+
+        return data.from_imgaug(augment, batched=True)
+
+    images = np.zeros((8, 4, 4, 3), "uint8")
+    augment = (noting("first"), noting("second"))
+    list(data.train_dataset(images, np.zeros(8, int), 4, augment=augment))
+    assert len(set(seeds["first"][1:] + seeds["second"][1:])) == 4

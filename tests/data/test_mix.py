@@ -31,12 +31,20 @@ def weights(targets):
     return np.concatenate([top, 1 - top])[np.concatenate([top, top]) < 1]
 
 
+@pytest.mark.parametrize("alpha", [0.001, 0.01, 0.05])
+def test_small_values_leave_most_images_nearly_alone(alpha):
+    _, targets = mixed(data.mixup(alpha))
+    middle = (targets.max(axis=1) < 0.9).mean()
+    expected = (np.abs(np.random.default_rng(0).beta(alpha, alpha, 10**5) - 0.5) < 0.4).mean()
+    assert abs(middle - expected) < 0.03
+
+
 @pytest.mark.parametrize("alpha", [0.01, 0.2, 1.0])
 def test_mixup_blends_images_and_labels_alike(alpha):
     images, targets = mixed(data.mixup(alpha))
     np.testing.assert_allclose(images[:, 0, 0], targets, atol=1e-6)
     # The weight is Beta(alpha, alpha): mean 1/2, variance 1 / (4 (2 alpha + 1)).
-    if alpha >= 0.2:
+    if alpha >= 0.2:  # Where the larger weight is 1, nothing is seen.
         assert abs(weights(targets).var() - 1 / (4 * (2 * alpha + 1))) < 0.02
 
 

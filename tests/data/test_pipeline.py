@@ -56,6 +56,11 @@ def test_each_epoch_has_every_image_once_in_another_order():
         np.testing.assert_array_equal(pixels[:, 0, 0, 0], numbers)
 
 
+def test_sizes_may_be_numpys():
+    assert len(data.train_dataset(*numbered(8), np.int64(4), seed=np.int32(1))) == 2
+    assert len(batches(data.eval_dataset(*numbered(8), np.int64(4)))) == 2
+
+
 def test_drop_remainder_leaves_full_batches():
     dataset = data.train_dataset(*numbered(100), 32)
     assert [len(batch[1]) for batch in batches(dataset)] == [32, 32, 32]
@@ -193,6 +198,10 @@ IMAGES = np.zeros((10, 8, 8, 3), "uint8")
         (lambda: data.train_dataset(IMAGES, np.zeros(10), 2), "`labels`.*float64"),
         (lambda: data.train_dataset(IMAGES, np.zeros((10, 1), int), 2), r"`labels`.*\(10, 1\)"),
         (lambda: data.train_dataset(IMAGES, np.zeros(10, int), 0), "`batch_size`.*0"),
+        (lambda: data.train_dataset(IMAGES, np.zeros(10, int), 2, seed=2**63), "`seed`.*64 bits"),
+        (lambda: data.train_dataset(IMAGES, np.zeros(10, int), 2, seed=1.5), "`seed`.*1.5"),
+        (lambda: data.train_dataset(IMAGES, np.zeros(10, int), 2, abs), "`augment` must be a tup"),
+        (lambda: data.ResidentFeed(IMAGES, np.zeros(10, int), 2, None), "`augment` must be a tup"),
         (lambda: data.train_dataset(IMAGES, np.zeros(10, int), 11), "`batch_size`.*images=10"),
         (
             lambda: data.train_dataset(IMAGES, np.full(10, 3), 2, num_classes=3),

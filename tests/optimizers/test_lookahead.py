@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from keras_twist.optimizers import SGD, Lookahead, RAdam
+from keras_twist.optimizers import SGD, Lookahead, RAdam, Ranger
 from keras_twist.optimizers.lookahead import LOOP_SIZE
 
 # tensorflow-addons 0.23's Lookahead, over its RectifiedAdam (see test_radam.py for how that
@@ -296,3 +296,53 @@ def test_numbers_of_numpy_are_numbers():
     config = optimizer.get_config()
     assert (config["sync_period"], config["slow_step_size"]) == (4, 0.25)
     assert json.dumps(keras.optimizers.serialize(optimizer))
+
+
+def steps(optimizer, count, *variables):
+    for _ in range(count):
+        optimizer.apply([keras.ops.ones(v.shape) for v in variables], list(variables))
+
+
+def test_slow_weights_start_anew_where_the_counter_is_set():
+    """As people go on without the optimizer's state: zeros would pull the weights half away."""
+    found = []
+    for count in (0, 102):
+        variable = keras.Variable([3.0, 4.0])
+        optimizer = Lookahead(keras.optimizers.SGD(0.1), 4)
+        optimizer.build([variable])
+        optimizer.iterations.assign(count)
+        steps(optimizer, 2, variable)  # From 102, the second of them reaches a multiple of 4.
+        assert int(optimizer.inner_optimizer.iterations) == count + 2
+        found.append(keras.ops.convert_to_numpy(variable.value))
+    np.testing.assert_allclose(found[0], [2.8, 3.8], rtol=1e-6)
+    np.testing.assert_allclose(found[1], [2.9, 3.9], rtol=1e-6)
+
+
+def test_variables_that_are_not_given_stay_where_they_are():
+    moved, frozen = keras.Variable([3.0]), keras.Variable([3.0])
+    optimizer = Lookahead(keras.optimizers.SGD(0.1), 6)
+    steps(optimizer, 3, moved, frozen)
+    steps(optimizer, 3, moved)
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(frozen.value), [2.7], rtol=1e-6)
+    np.testing.assert_allclose(
+        keras.ops.convert_to_numpy(moved.value), [2.7], rtol=1e-6
+    )  # 2.4 and halfway back
+
+
+def test_set_weights_sets_those_of_the_wrapped_optimizer_too():
+    first, second = Ranger(0.1), Ranger(0.1)
+    for optimizer, count in ((first, 3), (second, 1)):
+        steps(optimizer, count, keras.Variable([3.0]))
+    second.set_weights([keras.ops.convert_to_numpy(v.value) for v in first.variables])
+    for one, other in zip(first.variables, second.variables, strict=True):
+        np.testing.assert_array_equal(
+            keras.ops.convert_to_numpy(one.value), keras.ops.convert_to_numpy(other.value)
+        )
+
+
+def test_weight_decay_is_the_wrapped_optimizers():
+    optimizer, variable = Ranger(0.1), keras.Variable([3.0])
+    optimizer.weight_decay = 0.5
+    assert optimizer.weight_decay == 0.5 == optimizer.inner_optimizer.weight_decay
+    optimizer.apply([keras.ops.zeros((1,))], [variable])
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(variable.value), [2.85], rtol=1e-6)

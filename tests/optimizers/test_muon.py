@@ -82,3 +82,8 @@ def test_bad_arguments_are_named(options):
     (name,) = options
     with pytest.raises(ValueError, match=f"`{name}`"):
         Muon(**options)
+
+
+def test_a_pattern_by_itself_is_no_list_of_patterns():
+    with pytest.raises(ValueError, match="`exclude` must be a list.*'depthwise'"):
+        Muon(exclude="depthwise")

@@ -59,6 +59,27 @@ def test_what_fit_returns_is_drawn(tmp_path):
         assert list(line.get_ydata()) == history.history["loss"]
 
 
+def test_a_schedule_that_takes_one_step_at_a_time_is_drawn():
+    figure = plots.plot_schedules(
+        {"a": lambda step: 0.1 if step < 5 else 0.01, "b": lambda _: 0.2}, 10
+    )
+    first, second = (line.get_ydata() for line in figure.axes[0].lines)
+    np.testing.assert_allclose(first, [0.1] * 5 + [0.01] * 5)
+    np.testing.assert_allclose(second, [0.2] * 10)
+
+
+def test_validation_now_and_then_is_drawn_where_it_was():
+    history = keras.callbacks.History()
+    history.epoch = list(range(5))
+    history.history = {"loss": [5.0, 4.0, 3.0, 2.0, 1.0], "val_loss": [8.0, 7.0]}
+    training, validation = plots.plot_history(history, panels=["loss"]).axes[0].lines
+    np.testing.assert_array_equal(training.get_ydata(), [5, 4, 3, 2, 1])
+    np.testing.assert_array_equal(validation.get_ydata(), [np.nan, 8, np.nan, 7, np.nan])
+    history.history["val_loss"] = [8.0]  # Every third epoch, or every fourth, or every fifth.
+    with pytest.raises(ValueError, match="which of 5 epochs the 1 values of 'val_loss'"):
+        plots.plot_history(history)
+
+
 def test_one_panel_of_a_history():
     figure = plots.plot_history(ROWS, panels=("accuracy",), train_accuracy=False)
     (axes,) = figure.axes
