@@ -109,8 +109,8 @@ def _beta(alpha, count, seed):
     # A Beta variate is a ratio of two Gamma variates; tf.random has only the latter stateless.
     tiny = np.finfo("float32").tiny
     gamma = stateless.gamma(seed, (2, count), alpha) + tiny
-    # A small alpha rounds both to zero or the smallest number: all that is known then is that one of
-    # them was far larger than the other.
+    # A small alpha rounds both to zero or the smallest number: all that is known then is that one
+    # of them was far larger than the other.
     lost = keras.ops.maximum(gamma[0], gamma[1]) <= 2 * tiny
     coin = stateless.uniform(stateless.fold_in(seed, 2), (count,), 0.0, 1.0, "float32") < 0.5
     ratio = gamma[0] / (gamma[0] + gamma[1])
