@@ -1,4 +1,7 @@
-"""Slow weights that follow the fast weights of any optimizer."""
+"""Slow weights that follow the fast weights of any optimizer.
+
+Longer than other files, since it forwards to the wrapped optimizer what Keras asks one for.
+"""
 
 import math
 

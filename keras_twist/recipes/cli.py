@@ -1,4 +1,7 @@
-"""The training scripts: what their options ask for, and what people or programs read of it."""
+"""The training scripts: what their options ask for, and what people or programs read of it.
+
+Longer than other files by a little: a function for each thing that can be asked for.
+"""
 
 import dataclasses
 import json

@@ -1,4 +1,7 @@
-"""An experiment as data: every setting of a training run in one frozen dataclass."""
+"""An experiment as data: every setting of a training run in one frozen dataclass.
+
+Longer than other files by a little, because half of it documents the fields.
+"""
 
 import dataclasses
 import math
