@@ -27,7 +27,8 @@ class ScheduleLR(keras.callbacks.Callback):
 
     - `initial_epoch` moves nothing. With an optimizer that has made no update it raises a warning,
       since training then starts at the beginning of the curve: load the whole model, optimizer
-      included, or set `optimizer.iterations.assign(updates)`.
+      included, or set `optimizer.iterations.assign(updates)`, which Keras refuses under gradient
+      accumulation.
     - With `steps_per_execution` above 1 Keras calls callbacks once per execution: all its updates
       have the rate of its first. A schedule in the optimizer moves with each of them.
     - The updates are counted here between looks at the optimizer's counter, because a look waits
@@ -132,10 +133,11 @@ class ScheduleLR(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._first_epoch and epoch and not batches_counted(self.model.optimizer):
+            by_hand = ", or set `model.optimizer.iterations.assign(updates)`"
             warnings.warn(
                 f"Training starts at epoch {epoch} with an optimizer that has made no update, so "
                 f"`{type(self).__name__}` starts at the beginning of its curve. Load the model "
-                "with its optimizer, or set `model.optimizer.iterations.assign(updates)`.",
+                f"with its optimizer{by_hand if self._per_update == 1 else ''}.",
                 stacklevel=2,
             )
         self._first_epoch = False

@@ -44,7 +44,7 @@ class Operator:
         self.operations = tuple(operations)
         self._stages = []
         for by_python, group in itertools.groupby(
-            self.operations, lambda operation: isinstance(operation, PythonAugmentation)
+            _checked(self.operations), lambda operation: isinstance(operation, PythonAugmentation)
         ):
             if by_python:
                 self._stages.extend((_call_python(operation), 1) for operation in group)
@@ -96,6 +96,28 @@ class Operator:
             images = apply(images, draws[done : done + count])
             done += count
         return images
+
+
+def _checked(operations):
+    """The operations, of which those before the last draw must keep the shape of the images."""
+    drawing = [isinstance(operation, Augmentation) for operation in operations]
+    for number, operation in enumerate(operations):
+        plain = not is_random(operation)
+        yield _keeping_shape(operation) if plain and any(drawing[number:]) else operation
+
+
+def _keeping_shape(function):
+    def checked(images):
+        made = function(images)
+        if tuple(made.shape[1:]) != tuple(images.shape[1:]):
+            raise ValueError(
+                "A plain function that changes the height, width or channels of the images must "
+                "come after all random operations, which draw for the shape of before. "
+                f"Received: {function!r}, which makes {made.shape} of {images.shape}"
+            )
+        return made
+
+    return checked
 
 
 def _call_python(operation):

@@ -39,7 +39,8 @@ def train_dataset(
         batch_size: Images per batch.
         augment: Tuple of what is done to a batch, in order: `Augmentation`s such as
             `random_pad_crop()`, what `from_imgaug()` returns, and plain functions of the images,
-            such as `normalize(mean, std)`, which keep their size. Defaults to `()`.
+            such as `normalize(mean, std)`, which may change the shape of the images where no
+            `Augmentation` follows. Defaults to `()`.
         mix: What `mixup()` returns, applied last, or None. Needs `num_classes`. Defaults to None.
         seed: Integer. Defaults to 0.
         num_classes: If given, labels come as one-hot float32 of shape `(batch, num_classes)`;

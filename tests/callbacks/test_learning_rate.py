@@ -369,6 +369,10 @@ def test_an_epoch_number_without_updates_is_pointed_out():
     callback = POLICIES["ScheduleLR"].callback()
     fit(model, 8, 16, callbacks=[callback])
     np.testing.assert_array_equal(callback.updates, np.arange(8, 16))
+    # Their counter cannot be set then.
+    model = compiled(optimizers.SGD(0.1, gradient_accumulation_steps=2), Case())
+    with pytest.warns(UserWarning, match=r"no update.*Load the model with its optimizer\.$"):
+        fit(model, 8, 16, callbacks=[POLICIES["ScheduleLR"].callback()])
 
 
 ONE_RATE = callbacks.ScheduleLR(lambda step: 0.1)

@@ -135,6 +135,17 @@ def test_eval_dataset_is_exact_and_in_order():
     np.testing.assert_array_equal(targets.argmax(axis=1), labels)
 
 
+def test_a_function_may_change_the_shape_after_the_last_draw():
+    def half(images):
+        return images[:, :4]
+
+    dataset = data.train_dataset(*numbered(8), 4, augment=(data.random_cutout(3), half))
+    assert batches(dataset)[0][0].shape == (4, 4, 8, 3)
+    with pytest.raises(ValueError, match=r"must come after all random.*half.*4, 8, 3\).*8, 8, 3"):
+        # Drawn for 8 rows, half of the squares would lie outside of 4.
+        data.train_dataset(*numbered(8), 4, augment=(half, data.random_cutout(3)))
+
+
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="JAX has no such pipelines")
 def test_no_pipeline_is_tuned():
     """TensorFlow 2.21 would now and then wait at the end of an iterator, for up to a minute."""
