@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_twist.recipes import CIFAR_RECIPES, Result, checkpoint, cli, run_folder
+from keras_twist.recipes import CIFAR_RECIPES, Result, checkpoint, cli, commands, export, run_folder
 from keras_twist.recipes.cifar_recipes import ABOUT
 from keras_twist.recipes.recipe import RecipeError
 
@@ -35,7 +35,7 @@ def fits(monkeypatch):
         accuracy = 0.89 + len(calls) / 100
         return Result("quick", accuracy, 1.0, 0.5, "test", 4, 9.0, 99.0, Path("runs/q"), None)
 
-    monkeypatch.setattr(cli, "fit", fit)
+    monkeypatch.setattr(commands, "fit", fit)
     return calls
 
 
@@ -66,7 +66,7 @@ def test_the_result_is_a_line_or_an_object(fits, capsys):
 
 def test_mirror_images_have_a_figure_of_their_own(monkeypatch, capsys):
     result = Result("fast", 0.9, 1.0, 0.5, "test", 1, 9.0, 99.0, Path("runs/q"), None, 0.912)
-    monkeypatch.setattr(cli, "fit", lambda *_, **__: result)
+    monkeypatch.setattr(commands, "fit", lambda *_, **__: result)
     assert main() == 0
     assert capsys.readouterr().out.startswith(
         "fast: 90.00 % test accuracy (91.20 % averaged over mirror images) (top 5: 100.00 %) "
@@ -80,9 +80,9 @@ def test_what_cannot_be_exported_is_trained_all_the_same(monkeypatch, capsys):
     def fail(*_):
         raise RecipeError("it cannot be exported.")
 
-    monkeypatch.setattr(cli, "fit", lambda *_, **__: result)
-    monkeypatch.setattr(cli, "read_recipe", lambda folder: None)
-    monkeypatch.setattr(cli, "_export", fail)
+    monkeypatch.setattr(commands, "fit", lambda *_, **__: result)
+    monkeypatch.setattr(commands, "read_recipe", lambda folder: None)
+    monkeypatch.setattr(commands, "_export", fail)
     assert main("--json", "--export", "keras") == 2
     captured = capsys.readouterr()
     assert json.loads(captured.out)["accuracy"] == 0.9
@@ -130,14 +130,14 @@ def test_errors_are_red_on_a_terminal_alone(monkeypatch, capsys):
 def test_what_is_trained_of_several_runs_is_told_whatever_stops_the_others(
     error, fits, monkeypatch, capsys
 ):
-    trained = cli.fit
+    trained = commands.fit
 
     def fit(recipe, **options):
         if recipe.seed == 7:
             raise error
         return trained(recipe, **options)
 
-    monkeypatch.setattr(cli, "fit", fit)
+    monkeypatch.setattr(commands, "fit", fit)
     code = 2 if isinstance(error, RecipeError) else 130
     assert main("--seed", 5, "--runs", 4, "--quiet") == code
     line = "[90.00, 91.00] %, mean 90.50 %, standard deviation 0.71; 2 of 4 runs are left: "
@@ -153,7 +153,7 @@ def test_an_interruption_is_no_result(monkeypatch, capsys):
     def stop(*_, **__):
         raise checkpoint.Interrupted(2, 7, Path("runs/q"))
 
-    monkeypatch.setattr(cli, "fit", stop)
+    monkeypatch.setattr(commands, "fit", stop)
     assert main("--json") == 130
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.startswith("stopped after 7 steps; go on with")
@@ -184,7 +184,7 @@ def test_a_dry_run_tells_what_a_training_takes_and_leaves_nothing(tiny_tree, tmp
     epoch = found["training_seconds_per_epoch"] + found["validation_seconds_per_epoch"]
     assert found["training_seconds_per_epoch"] == pytest.approx(300 / found["images_per_second"])
     assert found["total_seconds"] == pytest.approx(3 * (found["compile_seconds"] + 2 * epoch))
-    text = cli.dry_run.table(found)
+    text = commands.dry_run.table(found)
     assert re.search(r"^batches per epoch  6 of 50 images$", text, re.MULTILINE)
     assert re.search(r"^time in all +\d+:\d\d for 2 epochs of 3 runs", text, re.MULTILINE)
     assert list(tmp_path.iterdir()) == []
@@ -225,8 +225,8 @@ def test_every_kind_of_file_does_what_the_model_does(trained, tiny_tree, tmp_pat
 
 
 def test_a_file_that_does_something_else_is_not_kept(trained, tiny_tree, monkeypatch, capsys):
-    monkeypatch.setattr(cli.export, "_keras", lambda network, path, images: np.eye(len(images), 10))
-    monkeypatch.setitem(cli.export.NAMES, "keras", "wrong.keras")
+    monkeypatch.setattr(export, "_keras", lambda network, path, images: np.eye(len(images), 10))
+    monkeypatch.setitem(export.NAMES, "keras", "wrong.keras")
     assert main("--trained", trained, "--export", "keras", "--data_dir", tiny_tree) == 2
     error = capsys.readouterr().err.splitlines()[-1]
     assert error.startswith("error: --export keras failed: its logits differ from the model's by")
