@@ -16,7 +16,6 @@ call after a stop goes on with what is missing. Other settings than those of the
 """
 
 import dataclasses
-import json
 import os
 import statistics
 import sys
@@ -27,6 +26,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
+import results_file
 
 from keras_twist.recipes import CIFAR_RECIPES, task
 from keras_twist.recipes.preparation import prepare
@@ -139,24 +139,25 @@ def _deviation(value):
     return "" if value is None else f" ± {value:.1f}"
 
 
-def write(record):
-    """Write the record, whole."""
-    partial = RESULT.with_suffix(".partial")
-    partial.write_text(json.dumps(record, indent=2) + "\n")
-    partial.replace(RESULT)
-
-
 def settings():
-    """What every run of a file shares, as JSON gives it back."""
-    rungs = {name: dataclasses.asdict(recipe) for name, recipe in recipes().items()}
+    """What every run of a file shares."""
+    rungs = {name: results_file.fields_of(recipe) for name, recipe in recipes().items()}
     return {"images": IMAGES, "rungs": rungs}
+
+
+def are_settings(found):
+    """Whether the runs of a file have the settings of now."""
+    rungs = recipes()
+    return (found["images"], found["rungs"].keys()) == (IMAGES, rungs.keys()) and all(
+        results_file.are_fields_of(recipe, found["rungs"][name]) for name, recipe in rungs.items()
+    )
 
 
 def main():
     """Train what is missing in the file, write it after every run, and print the table."""
-    if RESULT.exists():
-        record = json.loads(RESULT.read_text())
-        if record["settings"] != settings():
+    record = results_file.read(RESULT)
+    if record:
+        if not are_settings(record["settings"]):
             sys.exit(f"{RESULT} holds runs of other settings; remove it to start anew.")
     else:
         recipe, *_ = prepare(PLAIN)
@@ -181,10 +182,10 @@ def main():
             print({key: value for key, value in run.items() if key != "batch_losses"}, flush=True)
             record["runs"].append(run)
             record["table"] = summary(record["runs"])
-            write(record)
+            results_file.write(RESULT, record)
             keras.backend.clear_session()
     record["table"] = summary(record["runs"])
-    write(record)
+    results_file.write(RESULT, record)
     print(table(record["table"]))
 
 

@@ -8,7 +8,6 @@ and batch 32. Both are timed in turns; the ratio is that of the medians. Writes
 """
 
 import argparse
-import json
 import os
 import statistics
 import time
@@ -19,6 +18,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import machine
 import numpy as np
+import results_file
 import tensorflow as tf
 
 from keras_twist.layers import BatchNormAct
@@ -90,7 +90,7 @@ def main():
         "machine": before,
         "rows": rows,
     }
-    RESULT.write_text(json.dumps(content, indent=2) + "\n")
+    results_file.write(RESULT, content)
 
 
 if __name__ == "__main__":

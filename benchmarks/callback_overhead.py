@@ -1,4 +1,4 @@
-"""What `ScheduleLR` and `Stopwatch` add to a training step.
+"""What `ScheduleLR` and `OneCycleLR` add to a training step.
 
     python benchmarks/callback_overhead.py        # about two minutes on two cores
 
@@ -12,7 +12,6 @@ The model is small, a step of a few milliseconds: the callbacks cost the same be
 where nobody would see it. Writes `benchmarks/results/callback_overhead.json`.
 """
 
-import json
 import os
 import pathlib
 import sys
@@ -25,6 +24,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import keras
 import machine
 import numpy as np
+import results_file
 import tensorflow as tf
 
 from keras_twist.callbacks import OneCycleLR, ScheduleLR, Stopwatch
@@ -146,7 +146,7 @@ def main():
         low, high = row["ratio_quartiles"]
         print(f"{name:32}{row['ms']:9.3f}{row['ratio']:8.4f}   {low:.4f} to {high:.4f}")
     ratio = results["ScheduleLR"]["ratio"]
-    print(f"ScheduleLR and Stopwatch: {ratio:.4f} of the bare loop, limit {LIMIT}")
+    print(f"ScheduleLR: {ratio:.4f} of the bare loop, limit {LIMIT}")
     record = {
         "command": "python benchmarks/callback_overhead.py",
         "rounds": ROUNDS,
@@ -157,8 +157,7 @@ def main():
         "machine": before,
         "results": results,
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(record, indent=2) + "\n")
+    results_file.write(RESULT, record)
 
 
 if __name__ == "__main__":

@@ -7,7 +7,6 @@ one process and take turns, a few steps each. Writes `benchmarks/results/fast_co
 """
 
 import argparse
-import json
 import os
 import statistics
 import sys
@@ -20,6 +19,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import machine
+import results_file
 from step_time import NETWORKS, keras_steps
 
 from keras_twist.layers import FastConv2D
@@ -54,7 +54,7 @@ def main():
     for name in NAMES:
         found = record["networks"][name] = measure(name)
         print(f"{name}: {found['ms']}, {found['ratio']:.3f} of the time", flush=True)
-    RESULT.write_text(json.dumps(record, indent=2) + "\n")
+    results_file.write(RESULT, record)
 
 
 if __name__ == "__main__":

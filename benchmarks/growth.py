@@ -25,6 +25,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 import keras
 import machine
 import numpy as np
+import results_file
 from flops import training_flops
 from step_time import steps_of
 
@@ -151,7 +152,7 @@ def main():
     keras.config.set_dtype_policy(policy)
     record = {"what": __doc__.splitlines()[0], "precision": policy, "machine": machine.describe()}
     record["axes"] = {axis: measure(axis) for axis in VALUES} | {"images": epochs()}
-    RESULT.write_text(json.dumps(record, indent=2) + "\n")
+    results_file.write(RESULT, record)
     plot(record["axes"])
 
 

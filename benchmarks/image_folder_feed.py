@@ -13,7 +13,6 @@ bring follow from it. Writes `benchmarks/results/image_folder_feed.json`.
 
 import concurrent.futures
 import itertools
-import json
 import os
 import statistics
 import sys
@@ -24,6 +23,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import machine
+import results_file
 
 from keras_twist import data
 from keras_twist.data.archives import stream_members
@@ -138,7 +138,7 @@ def main():
         "feeds": rows,
         "machine": machine.describe(),
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    results_file.write(RESULT, result)
 
 
 if __name__ == "__main__":

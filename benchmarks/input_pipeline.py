@@ -19,7 +19,6 @@ images that two idle cores would bring follow from it. The pixels are random num
 nothing here. Writes `benchmarks/results/input_pipeline.json`.
 """
 
-import json
 import math
 import os
 import statistics
@@ -32,6 +31,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
 import numpy as np
+import results_file
 import tensorflow as tf
 
 from keras_twist import data
@@ -240,7 +240,7 @@ def main():
         "feeds": rows,
         "environment": describe_environment("float32", False),
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    results_file.write(RESULT, result)
 
 
 if __name__ == "__main__":

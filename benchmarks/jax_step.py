@@ -2,7 +2,8 @@
 
     KERAS_BACKEND=jax python benchmarks/jax_step.py    # a minute or two on two cores
 
-Every round trains a few steps with each setting in turn, and a ratio is the median over rounds.
+Every round trains a step of 256 images with each setting in turn, and a ratio is the median over
+rounds.
 Each model is compiled once, before the clock starts. A batch is made alone, as the recipe makes it.
 "Ordered" is how long the host takes to ask for a batch, which is then computed while it goes on.
 The pixels are random numbers. Needs no TensorFlow.
@@ -22,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import jax
 import numpy as np
+import results_file
 
 from keras_twist.recipes import CIFAR_RECIPES, cifar, runtime, task
 
@@ -62,7 +64,7 @@ def main():
         print(name, json.dumps({k: v for k, v in result["recipes"][name].items() if k != "all"}))
     result["load"] = os.getloadavg()
     result["environment"] = runtime.describe_environment("both", True)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    results_file.write(RESULT, result)
 
 
 def trained(recipe, precision, data, feed):

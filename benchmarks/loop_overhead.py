@@ -1,21 +1,21 @@
 """What a training costs besides its steps: data, callbacks, table, log file and checkpoint.
 
-    python benchmarks/loop_overhead.py      # ten minutes on two cores
+    python benchmarks/loop_overhead.py      # twenty minutes on two cores
 
 A recipe's own epoch, as `recipes.fit` runs it and without its validation, and as many bare steps
 on one batch that lies ready, called in a loop, take turns in one process and with one compiled
-step. Beside the whole epoch stands what the run's own clock counts of it: data and callbacks of its
-batches, but neither the start of `fit` nor table, log file and checkpoint. `quick` has
-the cheapest steps of CIFAR-10's recipes; of `best5`, whose pictures are the most work to feed, an
-epoch here is a third of one, so that what comes once in an epoch weighs three times what it does.
+step; which of them is first alternates, and the first round does not count. Beside the whole epoch
+stands what the run's own clock counts of it: data and callbacks of its batches, but neither the
+start of `fit` nor table, log file and checkpoint. `quick` has the cheapest steps of CIFAR-10's
+recipes; of `best5`, whose pictures are the most work to feed, an epoch here is a third of one, so
+that what comes once in an epoch weighs three times what it does. The start of `fit` comes once in a
+training.
 Writes `benchmarks/results/loop_overhead.json`.
 """
 
 import argparse
 import contextlib
 import io
-import json
-import operator
 import os
 import statistics
 import sys
@@ -28,6 +28,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import machine
+import results_file
 import tensorflow as tf
 
 from keras_twist import callbacks
@@ -40,7 +41,7 @@ from keras_twist.recipes.trainer import Trainer
 RESULT = Path(__file__).parent / "results" / "loop_overhead.json"
 # The part of an epoch that is run.
 RECIPES = {"quick": 1, "best5": 3}
-ROUNDS = 4
+ROUNDS = 9
 CHECKPOINT_MINUTES = 5.0
 
 
@@ -62,20 +63,27 @@ def measure(name, data_dir):
         keeper = Checkpoint(folder, stopwatch, divergence, CHECKPOINT_MINUTES, steps, trainer)
         log = callbacks.JSONLinesLogger(Path(folder) / "metrics.jsonl")
         used = [stopwatch, divergence, callbacks.EpochTable(), log, keeper]
-        for _ in range(ROUNDS):
-            start = time.perf_counter()
+
+        def epoch():
+            before, start = stopwatch.total_seconds, time.perf_counter()
             with contextlib.redirect_stdout(io.StringIO()), keeper:
                 trainer.fit(feed.dataset(0), steps, callbacks=used)
             times["epoch"].append(time.perf_counter() - start)
-            times["clock"].append(stopwatch.total_seconds - sum(times["clock"]))
+            times["clock"].append(stopwatch.total_seconds - before)
+
+        def bare():
             start = time.perf_counter()
             for _ in range(steps):
                 logs = step(ready)
             float(logs["loss"])
             times["steps"].append(time.perf_counter() - start)
+
+        for number in range(ROUNDS):
+            for part in (epoch, bare) if number % 2 else (bare, epoch):
+                part()
             print(name, {key: round(each[-1], 2) for key, each in times.items()}, flush=True)
     ratios = {
-        key: statistics.median(map(operator.truediv, times[key], times["steps"]))
+        key: quartiles([a / b for a, b in zip(times[key], times["steps"], strict=True)][1:])
         for key in ("epoch", "clock")
     }
     return {
@@ -87,6 +95,12 @@ def measure(name, data_dir):
     }
 
 
+def quartiles(ratios):
+    """The median of ratios, with the quartiles around it."""
+    low, median, high = statistics.quantiles(ratios, n=4, method="inclusive")
+    return {"median": median, "quartiles": [low, high]}
+
+
 def main():
     """Measure, print and write the result."""
     parser = argparse.ArgumentParser(usage="%(prog)s [--data_dir FOLDER]")
@@ -96,7 +110,7 @@ def main():
     record["recipes"] = {
         name: measure(name, data_dir if name in WOOF_RECIPES else None) for name in RECIPES
     }
-    RESULT.write_text(json.dumps(record, indent=2) + "\n")
+    results_file.write(RESULT, record)
     for name, found in record["recipes"].items():
         print(name, found["ratios"])
 

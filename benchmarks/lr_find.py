@@ -2,16 +2,16 @@
 
     python benchmarks/lr_find.py        # about 25 minutes on two cores
 
-First the range test, as `train_cifar.py davidnet --lr_find --batch_size 128` runs it, on the clock.
-Then, for three seeds each, one epoch over 10,000 training images at a constant rate: the rate that
-a method suggests, a tenth of it and ten times it, everything else being the recipe's; the order of
-the rates changes from seed to seed. What counts is the accuracy and the loss on 2,000 held-out
-training images; the test set is not touched. Writes `benchmarks/results/lr_find.json` after every
-run, and `images/lr_find.png`. A call after a stop goes on; remove the file to start anew.
+First the range test, as `train_cifar.py davidnet --lr_find` runs it with these fields, on the
+clock. Then, for three seeds each, one epoch over 10,000 training images at a constant rate: the
+rate that a method suggests, a tenth of it and ten times it, everything else being the recipe's; the
+order of the rates changes from seed to seed. What counts is the accuracy and the loss on 2,000
+held-out training images; the test set is not touched. Writes `benchmarks/results/lr_find.json`
+after every run, and `images/lr_find.png`. A call after a stop goes on; remove the file to start
+anew.
 """
 
 import dataclasses
-import json
 import os
 import statistics
 import sys
@@ -22,6 +22,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
+import results_file
 
 from keras_twist.callbacks import LRCurve, lr_find
 from keras_twist.recipes import CIFAR_RECIPES, task
@@ -69,7 +70,7 @@ def find():
     return {
         "what": __doc__.splitlines()[0],
         "command": "python benchmarks/lr_find.py",
-        "recipe": dataclasses.asdict(recipe),
+        "recipe": results_file.fields_of(recipe_with(SEEDS[0])),
         "images": IMAGES,
         "held_out": HELD_OUT,
         "load": [round(value, 2) for value in load],
@@ -107,17 +108,12 @@ def summary(epochs):
     return rows
 
 
-def write(record):
-    """Write the record, whole."""
-    partial = RESULT.with_suffix(".partial")
-    partial.write_text(json.dumps(record, indent=2) + "\n")
-    partial.replace(RESULT)
-
-
 def main():
     """Measure what is not there yet, print a table and write the results."""
-    record = json.loads(RESULT.read_text()) if RESULT.exists() else find()
-    write(record)
+    record = results_file.read(RESULT) or find()
+    if not results_file.are_fields_of(recipe_with(SEEDS[0]), record["recipe"]):
+        sys.exit(f"{RESULT} holds runs of other settings; remove it to start anew.")
+    results_file.write(RESULT, record)
     curve = LRCurve.from_dict(record["curve"])
     curve.plot().savefig(PICTURE, dpi=120)
     print(f"range test: {len(curve.losses)} steps of {BATCH_SIZE} images in", end=" ")
@@ -133,9 +129,9 @@ def main():
                 run.update(train(rate, seed))
                 print(run, flush=True)
                 record["epochs"].append(run)
-                write(record)
+                results_file.write(RESULT, record)
     record["means"] = summary(record["epochs"])
-    write(record)
+    results_file.write(RESULT, record)
     for name, row in record["means"].items():
         print(
             f"{name:>13} = {row['learning_rate']:.4g}: held-out accuracy "

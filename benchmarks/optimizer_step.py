@@ -9,7 +9,6 @@ every sixth update, so times are of six updates in a row. Compilation is not tim
 `benchmarks/results/optimizer_step.json`.
 """
 
-import json
 import os
 import pathlib
 import sys
@@ -22,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import keras
 import machine
 import numpy as np
+import results_file
 import tensorflow as tf
 
 from keras_twist.optimizers import SGD, Lookahead, RAdam, Ranger
@@ -121,8 +121,7 @@ def main():
         "machine": before,
         "results": results,
     }
-    RESULT.parent.mkdir(exist_ok=True)
-    RESULT.write_text(json.dumps(record, indent=2) + "\n")
+    results_file.write(RESULT, record)
 
 
 if __name__ == "__main__":

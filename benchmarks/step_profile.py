@@ -4,7 +4,8 @@
     python benchmarks/step_profile.py speednet davidnet
 
 TensorFlow's own profiler notes when each operation begins and ends. Those of one kind are summed
-over the step; two that run side by side both count, so the sum may exceed the step. The networks
+over the step, and what XLA has compiled counts as one kind; two that run side by side both count,
+so the sum may exceed the step. The networks
 and batches are those of `step_time.py`, in the precision that is chosen for the machine. Writes
 `benchmarks/results/step_profile.json`, in which the first profile of each network stays, beside the
 last one.
@@ -12,8 +13,6 @@ last one.
 
 import argparse
 import collections
-import contextlib
-import json
 import os
 import sys
 import tempfile
@@ -24,6 +23,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import machine
+import results_file
 import tensorflow as tf
 from step_time import NETWORKS, keras_steps
 from tensorflow.tsl.profiler.protobuf import xplane_pb2
@@ -33,6 +33,16 @@ from keras_twist.recipes.runtime import resolve_precision
 RESULT = Path(__file__).parent / "results" / "step_profile.json"
 STEPS = 4
 SHOWN = 12
+
+
+def kind_of(event):
+    """The kind of operation that an event of the profile is, or None."""
+    if event == "CpuExecutable::ExecuteAsyncOnStream":
+        return "XLA"
+    _, colon, kind = event.rpartition(":")
+    if colon and "::" not in event and not event.startswith("end: "):  # of a part of XLA's
+        return kind.removeprefix("_").removeprefix("MklNative")
+    return None
 
 
 def profile(name, precision):
@@ -51,10 +61,8 @@ def profile(name, precision):
             if not line.name.startswith("tf_Compute"):
                 continue
             for event in line.events:
-                called = names[event.metadata_id]
-                _, colon, kind = called.rpartition(":")
-                if colon and "::" not in called:
-                    spent[kind.removeprefix("_").removeprefix("MklNative")] += event.duration_ps
+                if kind := kind_of(names[event.metadata_id]):
+                    spent[kind] += event.duration_ps
                     start = line.timestamp_ns * 1e-6 + event.offset_ps * 1e-9
                     begun.append(start)
                     ended.append(start + event.duration_ps * 1e-9)
@@ -70,10 +78,9 @@ def main():
     if unknown := set(chosen) - set(NETWORKS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}")
     precision = resolve_precision("auto").removeprefix("mixed_")
-    networks, first = {}, {}
-    with contextlib.suppress(FileNotFoundError):
-        found = json.loads(RESULT.read_text())
-        networks, first = found["networks"], found["first"]
+    before = machine.describe()
+    record = results_file.read(RESULT)
+    networks, first = record.get("networks", {}), record.get("first", {})
     for name in chosen:
         found = profile(name, precision)
         batch_size, size, _ = NETWORKS[name]
@@ -82,12 +89,12 @@ def main():
             "image_size": size,
             "precision": precision,
             **found,
-            "machine": machine.describe(),
+            "machine": before,
         }
         first.setdefault(name, networks[name])
         record = {"what": __doc__.splitlines()[0], "steps": STEPS}
         record |= {"first": first, "networks": networks}
-        RESULT.write_text(json.dumps(record, indent=2) + "\n")
+        results_file.write(RESULT, record)
         whole = sum(found["operations_ms"].values())
         print(f"\n{name}, {precision}, {batch_size} images: {found['step_ms']:.0f} ms a step")
         for kind, ms in list(found["operations_ms"].items())[:SHOWN]:

@@ -14,7 +14,6 @@ logits. Lower precision is tried where the processor has it. Writes
 """
 
 import argparse
-import contextlib
 import json
 import os
 import statistics
@@ -251,20 +250,20 @@ def measure(name, precisions):
 def main(names):
     """Measure, print and write the results."""
     import machine
+    import results_file
 
     from keras_twist.recipes.runtime import BFLOAT16_CPU_FLAGS, cpu_flags
 
     before = machine.describe()
     precisions = PRECISIONS if BFLOAT16_CPU_FLAGS & cpu_flags() else PRECISIONS[:1]
-    networks = {}
-    with contextlib.suppress(FileNotFoundError):
-        networks = json.loads(RESULT.read_text())["networks"]
     for name in names or NETWORKS:
-        networks[name] = measure(name, precisions) | {"machine": before}
-        shown = {k: v for k, v in networks[name].items() if k not in ("rounds", "machine")}
+        found = measure(name, precisions)
+        networks = results_file.read(RESULT).get("networks", {})
+        networks[name] = found | {"machine": before}
+        shown = {k: v for k, v in found.items() if k != "rounds"}
         print(name, json.dumps(shown, indent=2), flush=True)
         record = {"what": __doc__.splitlines()[0], "rounds": ROUNDS, "networks": networks}
-        RESULT.write_text(json.dumps(record, indent=2) + "\n")
+        results_file.write(RESULT, record)
 
 
 if __name__ == "__main__":

@@ -87,6 +87,7 @@ def run(case):
 def main():
     """Measure, print and write the result."""
     import machine
+    import results_file
 
     rounds = []
     for _ in range(ROUNDS):
@@ -111,7 +112,7 @@ def main():
         "rounds": rounds,
         "machine": machine.describe(),
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    results_file.write(RESULT, result)
     print(json.dumps({"images_per_second": speeds, "over_none": ratios}))
 
 

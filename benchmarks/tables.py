@@ -67,6 +67,7 @@ _GROUPS = {
     "gradients of kernels": ("Conv2DBackpropFilter", "MklMatMul", "FusedMatMul"),
     "gradients of inputs": ("Conv2DBackpropInput",),
     "convolutions": ("Conv2D", "FusedConv2D"),
+    "normalisation and activation, by XLA": ("XLA",),
 }
 
 
@@ -78,7 +79,7 @@ def _spent(profile):
 
 
 def _change(before, now):
-    return f"{now:.0f}" if before == now else f"{before:.0f}, now {now:.0f}"
+    return f"{now:.0f}" if round(before) == round(now) else f"{before:.0f} → {now:.0f}"
 
 
 def _read(name):

@@ -9,15 +9,14 @@ missing. The time is that of a run beside the one with everything, of the same s
 """
 
 import argparse
-import contextlib
 import dataclasses
-import json
 import statistics
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import results_file
 from time_to_accuracy import train
 
 from keras_twist.recipes import CIFAR_RECIPES
@@ -71,9 +70,7 @@ def main():
     parser = argparse.ArgumentParser(usage="%(prog)s [--seeds N ...]")
     parser.add_argument("--seeds", nargs="+", type=int, default=range(3))
     seeds = parser.parse_args().seeds
-    runs = {}
-    with contextlib.suppress(FileNotFoundError):
-        runs = json.loads(RESULT.read_text())["runs"]
+    runs = results_file.read(RESULT).get("runs", {})
     for seed in seeds:
         for name, changed in WITHOUT.items():
             done = runs.setdefault(name, [])
@@ -87,7 +84,7 @@ def main():
                 "summary": summary(runs),
                 "runs": runs,
             }
-            RESULT.write_text(json.dumps(record, indent=2) + "\n")
+            results_file.write(RESULT, record)
             print(f"{name}, seed {seed}: {done[-1]['accuracy']:.4f}", flush=True)
     for name, row in summary(runs).items():
         print(f"{100 * row['difference']:+6.2f} points, {row['time']:.2f} of the time: {name}")

@@ -13,7 +13,6 @@ Writes `benchmarks/results/time_to_accuracy.json`.
 """
 
 import argparse
-import contextlib
 import dataclasses
 import json
 import os
@@ -28,6 +27,7 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import machine
+import results_file
 from flops import training_flops
 
 from keras_twist import recipes
@@ -52,6 +52,8 @@ def energy():
 
 def train(recipe, data_dir):
     """One run, as a dict."""
+    # Before it, since its load is that of the run itself, and files may change while it trains.
+    described = machine.describe()
     before, start = energy(), time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         result = recipes.fit(recipe, data_dir=data_dir, runs=folder)
@@ -66,7 +68,7 @@ def train(recipe, data_dir):
         "joules": joules,
         "precision": environment["precision"],
         "xla": environment["xla"],
-        "machine": machine.describe(),
+        "machine": described,
     }
 
 
@@ -82,9 +84,12 @@ def summary(runs):
     return found
 
 
-def as_json(values):
-    """Values as they are read again: lists for tuples."""
-    return json.loads(json.dumps(values))
+def work(recipe, data_dir):
+    """Operations of a training, and of an image in it."""
+    used, _, model, steps = prepare(recipe, data_dir)
+    each = training_flops(model, used.batch_size)
+    pflop = each * used.batch_size * steps * used.epochs / 1e15
+    return {"gflop_per_image": each / 1e9, "pflop": pflop}
 
 
 def main():
@@ -100,28 +105,18 @@ def main():
         recipe, _ = parse(*given)
     except recipes.RecipeError as error:
         parser.error(str(error))
-    series = {}
-    with contextlib.suppress(FileNotFoundError):
-        series = json.loads(RESULT.read_text())["series"]
-    settings = as_json(dataclasses.asdict(recipe))
-    # A field that a recipe has got since leaves it as it was by default.
-    defaults = as_json({field.name: field.default for field in dataclasses.fields(recipe)[1:]})
     name = " ".join([recipe.name, *arguments[1:]])
-    found = series.setdefault(name, {"recipe": settings, "runs": []})
-    if defaults | found["recipe"] != settings:
+    found = results_file.read(RESULT).get("series", {}).get(name)
+    if found and not results_file.are_fields_of(recipe, found["recipe"]):
         raise SystemExit(f"{RESULT} has other settings under the name {name!r}.")
-    if "gflop_per_image" not in found:
-        used, _, model, steps = prepare(recipe, options.data_dir)
-        each = training_flops(model, used.batch_size)
-        found["gflop_per_image"] = each / 1e9
-        found["pflop"] = each * used.batch_size * steps * used.epochs / 1e15
-    found["recipe"] = settings
+    found = {"recipe": results_file.fields_of(recipe)} | work(recipe, options.data_dir)
     for seed in options.seeds:
         run = train(dataclasses.replace(recipe, seed=seed), options.data_dir)
-        found["runs"] = [one for one in found["runs"] if one["seed"] != seed] + [run]
-        found["summary"] = summary(found["runs"])
-        record = {"what": __doc__.splitlines()[0], "series": series}
-        RESULT.write_text(json.dumps(record, indent=2) + "\n")
+        # Another series may have written to it in the meantime.
+        series = results_file.read(RESULT).get("series", {})
+        runs = [one for one in series.get(name, {}).get("runs", ()) if one["seed"] != seed] + [run]
+        series[name] = found = found | {"runs": runs, "summary": summary(runs)}
+        results_file.write(RESULT, {"what": __doc__.splitlines()[0], "series": series})
         print(name, json.dumps({k: v for k, v in run.items() if k != "machine"}), flush=True)
     print(name, f"{found['pflop']:.3f} PFLOP", json.dumps(found["summary"]))
 

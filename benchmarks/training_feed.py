@@ -21,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import numpy as np
+import results_file
 
 from keras_twist.recipes import CIFAR_RECIPES, cifar, runtime, task
 
@@ -64,7 +65,7 @@ def main():
         }
         print(case, json.dumps({k: v for k, v in result["cases"][case].items() if k != "rounds"}))
     result["environment"] = runtime.describe_environment("float32", jit_compile)
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    results_file.write(RESULT, result)
 
 
 if __name__ == "__main__":

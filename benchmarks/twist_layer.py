@@ -1,8 +1,7 @@
 """Times TwistLayer and the forms of its convolution against a plain Conv2D of the same shape.
 
-    python benchmarks/twist_layer.py                    the layer and three convolutions
-    python benchmarks/twist_layer.py --forms all        every form
-    python benchmarks/twist_layer.py --xla both         with and without jit_compile=True
+    python benchmarks/twist_layer.py                    # the layer and the forms that are quoted
+    python benchmarks/twist_layer.py --forms all --xla both --output all.json
 
 Every round runs each candidate once, so that a change of the machine's load meets all of them;
 the figures are medians over the rounds. A training step is the output with the gradients of all
@@ -12,7 +11,6 @@ is 64, or smaller where the plain convolution would exceed 2.4e9 multiply-adds.
 
 import argparse
 import functools
-import json
 import os
 import sys
 import time
@@ -23,6 +21,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import keras
 import machine
 import numpy as np
+import results_file
 import tensorflow as tf
 
 import keras_twist.layers.twist_layer as twist_layer
@@ -30,6 +29,7 @@ from keras_twist.ops.twist_forms import FORMS, twisted
 
 RESULTS = Path(__file__).parent / "results" / "twist_layer.json"
 KINDS = {"masked": {}, "unmasked": {"masked": False}}
+QUOTED = ["separate", "products", "fused"]
 LIMITS = {
     "masked train": 2.5,
     "unmasked train": 1.9,
@@ -105,12 +105,14 @@ def main():
     parser.add_argument("--sizes", type=int, nargs="+", default=[32, 16, 8])
     parser.add_argument("--channels", type=int, nargs="+", default=[64, 128, 256])
     parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
-    parser.add_argument("--forms", nargs="+", default=["separate"])
+    parser.add_argument("--forms", nargs="+", default=QUOTED)
     parser.add_argument("--xla", choices=["off", "on", "both"], default="off")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
+    if args.forms != QUOTED and args.output == RESULTS:
+        parser.error(f"{RESULTS} holds {' '.join(QUOTED)}; give other forms another --output")
     forms = ["layer", *((*FORMS, "fused") if args.forms == ["all"] else args.forms)]
     modes = {"off": ["plain"], "on": ["xla"], "both": ["plain", "xla"]}[args.xla]
     clock = time.perf_counter if args.clock == "wall" else time.process_time
@@ -152,8 +154,7 @@ def main():
         "geometric_means": means,
         "shapes": rows,
     }
-    args.output.parent.mkdir(parents=True, exist_ok=True)
-    args.output.write_text(json.dumps(report, indent=1) + "\n")
+    results_file.write(args.output, report)
     print(f"\nwritten to {args.output}")
 
 

@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import machine
 import numpy as np
+import results_file
 from PIL import Image
 
 from keras_twist import data
@@ -84,7 +85,7 @@ def main():
         },
         "machine": machine.describe(),
     }
-    RESULT.write_text(json.dumps(result, indent=2) + "\n")
+    results_file.write(RESULT, result)
     print(json.dumps(result, indent=2))
 
 

@@ -33,11 +33,17 @@ own as well (`benchmarks/results/long_run.json`, by `python benchmarks/long_run.
 LONG = "--events 8 --kills 20 --all_recipes".split()
 INTRODUCTION = """# What a training survives
 
-Every row was tried by `python tests/run_faults.py --long`, on small runs: the process was killed,
+`python tests/run_faults.py --long` tried this on small runs: the process was killed,
 the disk filled, the clock moved. Survived means: it ended, or was gone on with by `--resume` and
 ended, with the same weights to the last bit as a run that nothing happened to, every epoch once in
 the metrics and every file in the folder; or it said in one line why it cannot go on, and kept the
 last good checkpoint.
+"""
+FILES = """
+## Files and downloads
+
+`python -m tests.fuzz` fed each reader files that were damaged or made up. Survived means: it was
+read, or refused by an error that the documentation names, within 20 seconds and 768 MB.
 """
 
 
@@ -77,19 +83,26 @@ def describe_machine():
 def write_page():
     """Make the page of the documentation from the results, and from those of the fuzz."""
     results, fuzz = (json.loads(path.read_text()) for path in (RESULTS, FUZZ))
+    machine = results["machine"]
+    days = sorted(row["finished"][:10] for row in results["faults"])
+    where = (
+        f"\nKeras {machine['keras']}, TensorFlow {machine['tensorflow']}, Python "
+        f"{machine['python']}, {machine['cpu']}, from {days[0]} to {days[-1]}: "
+        "`benchmarks/results/faults.json`, with the commit of each row.\n"
+    )
+    faults, files = (table(found["faults"]) for found in (results, fuzz))
+    told = "\n`benchmarks/results/fuzz.json`.\n"
+    PAGE.write_text(f"{INTRODUCTION}\n{faults}{where}{FILES}\n{files}{told}{LONG_RUN}")
+
+
+def table(rows):
+    """Markdown of faults and what came of them."""
     lines = ["| fault | tried | survived | lost |", "| --- | --- | --- | --- |"]
     lines += [
         f"| {row['fault']} | {row['tried']:,} | {row['survived']:,} | {row['lost']} |"
-        for row in results["faults"] + fuzz["faults"]
+        for row in rows
     ]
-    machine = results["machine"]
-    PAGE.write_text(
-        f"{INTRODUCTION}\n" + "\n".join(lines) + f"\n\nKeras {machine['keras']}, TensorFlow "
-        f"{machine['tensorflow']}, Python {machine['python']}, {machine['cpu']}, "
-        f"{max(row['finished'] for row in results['faults'])[:10]}: "
-        "`benchmarks/results/faults.json` and `fuzz.json`, the latter by `python -m tests.fuzz`.\n"
-        + LONG_RUN
-    )
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":

@@ -1,5 +1,7 @@
 """The notebooks run from top to bottom in Jupyter's kernel, and are kept without outputs."""
 
+import json
+import re
 import textwrap
 from pathlib import Path
 
@@ -47,6 +49,20 @@ def NETWORK(**options):
 
 IMAGE_SIZE, TAKE_EVERY, EPOCHS, BATCH_SIZE = 16, 2, 2, 20
 """
+
+
+def test_figures_are_those_of_the_results():
+    results = ROOT / "benchmarks" / "results"
+    text = (ROOT / "examples/quickstart.ipynb").read_text()
+    speeds = json.loads((results / "step_time.json").read_text())["networks"]["davidnet"]
+    for kind in ("bfloat16", "float32"):
+        speed = speeds["images_per_second"][f"keras plain {kind}"]
+        assert re.search(rf"{speed:.0f} (images a second )?in {kind}", text)
+    text = (ROOT / "examples/imagewoof_twist.ipynb").read_text()
+    runs = json.loads((results / "time_to_accuracy.json").read_text())["series"]
+    found = runs["mxresnet50_twist"]["summary"]
+    assert f"reached {100 * found['accuracy']['mean']:.2f} %" in text
+    assert f"take {found['training_seconds']['mean'] / 60:.0f} minutes" in text
 
 
 def by_name(name):

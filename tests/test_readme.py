@@ -143,8 +143,10 @@ def test_names_and_links_lead_somewhere(page):
     names = re.findall(rf"`(?:keras_twist\.)?({ROOMS})\.(\w+)", text)
     for room, name in names:
         assert name in getattr(keras_twist, room).__all__, f"{room}.{name}"
+    # Those made of the README, when the site is built.
+    made = re.findall(r": (\w+\.md)", (README.parent / "mkdocs.yml").read_text())
     for link in re.findall(r"\]\(([^)#:]+)(?:#[\w-]+)?\)", text):
-        assert (page.parent / link).exists(), link
+        assert (page.parent / link).exists() or page.stem == "index" and link in made, link
 
 
 def test_every_recipe_is_in_the_table():

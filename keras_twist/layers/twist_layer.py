@@ -44,7 +44,8 @@ class TwistLayer(keras.layers.Layer):
 
     Args:
         filters: int, the number of output channels.
-        strides: int or pair of ints. Defaults to 1.
+        strides: int or pair of ints. The second argument, since there is no kernel size to give.
+            Defaults to 1.
         groups: int that divides the input channels and `filters`. Defaults to 1.
         masked: bool, whether to confine the twist to a disk. Defaults to `True`.
         origin: `"center"` for coordinates in [-1, 1), `"corner"` for [0, 2). Defaults to

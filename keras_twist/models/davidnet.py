@@ -56,7 +56,8 @@ def DavidNet(
     Reference:
         [cifar10-fast](https://github.com/davidcpage/cifar10-fast) and its functional Keras form
         `resnet_small`. Differs from them in: logits instead of a softmax, and a batch-norm momentum
-        of 0.9 where the Keras form carried PyTorch's 0.1 over unchanged.
+        of 0.9 where the Keras form carried PyTorch's 0.1 over unchanged. cifar10-fast has
+        `dropout=0` and `logit_scale=0.125`.
     """
     x = inputs = image_input(_check_shape(input_shape))
     x = _nine_layers(

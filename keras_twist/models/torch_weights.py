@@ -27,7 +27,9 @@ _HEAD = re.compile(r"\d+\.(?P<rest>weight|bias)")
 def load_torch_state_dict(model, state_dict):
     """Give a residual network of this package the weights of its PyTorch original.
 
-    Afterwards both compute the same logits. Nothing is changed unless everything fits.
+    Afterwards both compute the same logits, if the model has the activation that the weights were
+    trained with: they cannot tell which it was. fastai's default is ReLU, that of the networks here
+    Mish. Nothing is changed unless everything fits.
 
     Args:
         model: An `XResNet`, `XResNeXt`, `XSEResNet`, `XSEResNeXt` or `MXResNet` of the size that
@@ -47,7 +49,7 @@ def load_torch_state_dict(model, state_dict):
     Example:
         ```python
         state = {name: tensor.numpy() for name, tensor in learner.model.state_dict().items()}
-        model = keras_twist.models.XSEResNeXt50(self_attention=True)
+        model = keras_twist.models.XSEResNeXt50(activation="relu", self_attention=True)
         keras_twist.models.load_torch_state_dict(model, state)
         ```
 

@@ -124,7 +124,8 @@ def _xresnet(kind, depth, deep=False):
         f"in {len(layers)} stages of {stages} blocks."
     )
     reference = (
-        "[fastai](https://docs.fast.ai/vision.models.xresnet.html). Differs from it in: nothing;\n"
+        "[fastai](https://docs.fast.ai/vision.models.xresnet.html). Differs from it in: Mish\n"
+        "        where fastai's default is ReLU, 10 classes where it is 1,000.\n"
         "        `load_torch_state_dict` takes over its weights."
     )
     return network(name, Family(layers, expansion, **options), about, reference)

@@ -68,7 +68,7 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
         hint = f" Did you mean {close[0]}?" if close else ""
         raise RecipeError(f"unknown recipe {name!r}; there are {', '.join(recipes)}.{hint}")
     recipe = recipes[name]
-    values = _read(recipe, about, translate(rest, flags), examples)
+    values = _read(recipe, about, translate(rest, flags), flags, examples)
     options = Options(
         **{field.name: values.pop(field.name) for field in dataclasses.fields(Options)}
     )
@@ -85,7 +85,7 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
     return None if flags else changed, options
 
 
-def _read(recipe, about, arguments, examples):
+def _read(recipe, about, arguments, flags, examples):
     """Dict with the values of all fields; or the help."""
     command = _command(recipe)
     message = io.StringIO()
@@ -101,9 +101,9 @@ def _read(recipe, about, arguments, examples):
             )
     except SystemExit as stop:
         if not stop.code:
-            sys.stdout.write(_epilogue(about, examples))
+            sys.stdout.write(_epilogue(about, flags, examples))
             raise
-        raise RecipeError(_one_line(message.getvalue())) from None
+        raise RecipeError(_told(_one_line(message.getvalue()), recipe, about)) from None
     values = {name: value for group in vars(found).values() for name, value in vars(group).items()}
     if empty := [
         name for name, value in values.items() if value == () and f"--{name}" in arguments
@@ -112,15 +112,29 @@ def _read(recipe, about, arguments, examples):
     return values
 
 
-def _epilogue(about, examples):
-    """The recipes and the examples; tyro would not break their lines."""
+def _epilogue(about, flags, examples):
+    """The recipes, the short flags and the examples; tyro would not break their lines."""
     columns = min(shutil.get_terminal_size().columns, _MAX_COLUMNS)
     texts = [
         textwrap.fill(f"{name}: {text}", columns, subsequent_indent="  ")
         for name, text in about.items()
     ]
+    pairs = [f"{short} for {name}" for short, (name, _) in flags.items() if short != name]
+    short = textwrap.wrap(", ".join(sorted(pairs)), columns, break_on_hyphens=False)
     lines = [line for line in examples.splitlines() if line.startswith("python")]
-    return "\n".join(["\nrecipes:", *texts, "\nexamples:", *lines, ""])
+    parts = ["\nrecipes:", *texts, "\nflags of the published scripts:", *short]
+    return "\n".join([*parts, "\nexamples:", *lines, ""])
+
+
+def _told(text, recipe, about):
+    """What tyro says, or what to do about it where that does not tell."""
+    unknown = re.match(r"Unrecognized options: (\S+)", text)
+    if unknown and unknown[1] in about:
+        return f"the recipe comes first, and is one: {unknown[1]}, then the fields to change."
+    missing = re.match(r"Missing value for argument '--(\w+)'", text)
+    if missing and get_type_hints(type(recipe)).get(missing[1]) is bool:
+        return f"--{missing[1]} needs True or False."
+    return text
 
 
 def _command(recipe):

@@ -61,7 +61,9 @@ def _figures(predictions, data, rows, recipe, steps_per_epoch):
     try:
         return {
             "curves.png": plots.plot_history(rows, recipe.name),
-            "schedule.png": plots.plot_schedules(schedules, steps, steps_per_epoch, "Value"),
+            "schedule.png": plots.plot_schedules(
+                schedules, steps, steps_per_epoch, ", ".join(schedules).capitalize()
+            ),
             "misclassified.png": plots.plot_misclassified(
                 data.valid[0], labels, predictions.probabilities, names
             ),

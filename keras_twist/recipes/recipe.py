@@ -114,7 +114,8 @@ class Recipe:
     """Momentum of convolution kernels (muon)."""
 
     weight_decay: float = 5e-4
-    """Share of a weight that is taken off it per update and unit of the learning rate."""
+    """Share of a weight that is added to its gradient and so to the momentum, as in PyTorch's SGD
+    (train_cifar, muon), or is taken off it per unit of the learning rate (all others)."""
 
     label_smoothing: float = 0.0
     """Share of each label that is spread over all classes."""

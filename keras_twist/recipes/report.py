@@ -85,6 +85,7 @@ def run_page(run):
     body = [
         sections.header(name, f"{run.name}, started {started}"),
         sections.tiles(sections.measures(run.result)),
+        sections.validation(run.result),
         sections.curves(run),
     ]
     if run.twist is not None:

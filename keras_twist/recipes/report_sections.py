@@ -40,11 +40,23 @@ def tiles(values):
     return element("dl", *boxes, class_="tiles")
 
 
+def validation(result):
+    """Which images the page calls validation, if they have another name."""
+    if result["validated_on"] == "validation":
+        return None
+    text = f"What is called validation below is the {result['validated_on']} set."
+    return element("p", text, class_="faint")
+
+
 def curves(run):
-    """Loss, accuracy and learning rate, each its own picture, so that a narrow page stacks them."""
+    """Loss, accuracy and learning rate, each its own picture, so that a narrow page stacks them.
+
+    Of the learning rate, that of every step where there is a picture of it, else of every epoch.
+    """
     charts = [
         chart(lambda panel=panel: plots.plot_history(run.rows, panels=(panel,)), description)
         for panel, description in PANELS.items()
+        if panel != "learning_rate" or run.schedule is None
     ]
     if run.schedule is not None:
         text = "Learning rate of every step, as planned, and momentum if it changes"
@@ -64,8 +76,13 @@ def gallery(run):
     found = run.predictions
     wrong = int((found.predicted != found.labels).sum())
     text = f"{wrong:,} of {len(found.labels):,} images are classified wrong."
-    if len(found.worst) < wrong:
-        text += f" The {len(found.worst)} most confident mistakes:"
+    if wrong:
+        few = len(found.worst) < wrong
+        text += f" The {len(found.worst)} most confident mistakes" if few else " All mistakes"
+        text += (
+            ", with what the network takes each for and how sure it is, then the true class and "
+            "the probability that it gives that one:"
+        )
     figures = [
         _mistake(found, image, position)
         for image, position in zip(found.images, found.worst, strict=True)
@@ -184,7 +201,7 @@ def flat(values, prefix=""):
 
 
 def _setting(value):
-    if value is None:
+    if value is None or value == []:
         return NOTHING
     if isinstance(value, list):
         words = [word if isinstance(word, str) else json.dumps(word) for word in value]

@@ -128,13 +128,18 @@ def use_deterministic_operations():
 
 def gpu_capabilities():
     """Compute capability `(major, minor)` of each GPU that TensorFlow sees, or of that JAX uses."""
+    return [capability for _, capability in _gpus()]
+
+
+def _gpus():
+    """Name and compute capability of the same."""
     if on_jax():
         device = jax_device()
-        return [_capability(device)] if device.platform == "gpu" else []
+        return [(device.device_kind, _capability(device))] if device.platform == "gpu" else []
     import tensorflow as tf
 
     details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
-    return [detail.get("compute_capability", (0, 0)) for detail in details]
+    return [(one.get("device_name"), one.get("compute_capability", (0, 0))) for one in details]
 
 
 def jax_device():
@@ -194,6 +199,7 @@ def describe_environment(policy, jit_compile):
         "processor": processor_name(),
         "cores": os.cpu_count(),
         "devices": [str(device) for device in keras.distribution.list_devices()],
+        "gpus": [name for name, _ in _gpus()],
         "precision": policy,
         "xla": jit_compile,
         "commit": git_commit(),
@@ -212,18 +218,22 @@ def processor_name():
 
 
 def git_commit():
-    """Commit of the code that runs, with a mark if files differ from it; None outside of git."""
+    """Commit of the code that runs, marked if Python files differ from it; None outside of git.
+
+    Results and pages that a run has just written do not count.
+    """
     here = Path(__file__)
-    output = None
-    # The first command fails where this file lies in somebody else's repository.
-    for arguments in (
-        ["ls-files", "--error-unmatch", here.name],
-        ["describe", "--always", "--dirty"],
-    ):
+
+    def git(*arguments):
         command = ["git", "-C", str(here.parent), *arguments]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
-        except (OSError, subprocess.SubprocessError):
-            return None
-        output = done.stdout.strip()
-    return output
+        done = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)  # noqa: S603
+        return done.stdout.strip()
+
+    try:
+        # Fails where this file lies in somebody else's repository.
+        git("ls-files", "--error-unmatch", here.name)
+        commit = git("describe", "--always")
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", ":(top)*.py")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return f"{commit}-dirty" if changed else commit

@@ -18,7 +18,7 @@ from keras_twist.recipes import (
 from keras_twist.recipes.cifar_recipes import ABOUT
 from keras_twist.recipes.command_line import GROUPS, field_texts, parse
 from keras_twist.recipes.options import Options
-from keras_twist.recipes.published_flags import WOOF
+from keras_twist.recipes.published_flags import COMMON, WOOF
 
 
 def parsed(*arguments):
@@ -74,6 +74,9 @@ def test_lr_find_is_a_plain_flag():
         (["--flip", "perhaps"], "'perhaps'.*--flip"),
         (["--epochs"], "--epochs"),
         (["davidnet", "extra"], "extra"),
+        (["--epochs", "3", "fast"], "the recipe comes first, and is one: fast, then"),
+        (["quick", "davidnet"], "the recipe comes first, and is one: davidnet, then"),
+        (["fast", "--nesterov"], "^--nesterov needs True or False"),
         (["--model", "vgg"], "'vgg'.*--model"),
         (["davidnet", "--resume", "x"], "--resume brings its own recipe"),
         (["--resume", "x", "--epochs", "3"], "--resume brings its own recipe"),
@@ -126,18 +129,20 @@ def test_several_values_and_plain_flags():
 
 
 @pytest.mark.parametrize(
-    ("recipes", "about", "default"),
+    ("recipes", "about", "default", "published"),
     [
-        (CIFAR_RECIPES, cifar_recipes.ABOUT, "quick"),
-        (WOOF_RECIPES, woof_recipes.ABOUT, "mxresnet50_twist"),
+        (CIFAR_RECIPES, cifar_recipes.ABOUT, "quick", COMMON),
+        (WOOF_RECIPES, woof_recipes.ABOUT, "mxresnet50_twist", WOOF),
     ],
 )
-def test_help_has_every_field_in_one_group_and_no_long_line(recipes, about, default, monkeypatch):
+def test_help_has_every_field_in_one_group_and_no_long_line(
+    recipes, about, default, published, monkeypatch
+):
     screen = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(screen, encoding="utf-8"))
     monkeypatch.setenv("COLUMNS", "100")
     with pytest.raises(SystemExit) as stop:
-        parse(recipes, about, default, ["--help"], examples="Text.\npython a.py  # trains\n")
+        parse(recipes, about, default, ["--help"], published, "Text.\npython a.py  # trains\n")
     assert stop.value.code == 0
     sys.stdout.flush()
     text = screen.getvalue().decode()
@@ -161,6 +166,8 @@ def test_help_has_every_field_in_one_group_and_no_long_line(recipes, about, defa
     words = " ".join(text.replace("│", " ").split())
     assert f"Images per step. (default: {recipes[default].batch_size})" in words
     assert all(f"{name}: {about[name][:20]}" in words for name in recipes)
+    for flag, (name, _) in published.items():
+        assert flag == name or f"{flag} for {name}" in words
     assert text.endswith("\nexamples:\npython a.py  # trains\n")
 
 

@@ -8,6 +8,7 @@ import sys
 import pytest
 
 from keras_twist.recipes import report
+from keras_twist.recipes.run_record import read_run
 
 from ..chromium import Browser, find_chromium
 
@@ -40,9 +41,12 @@ def test_a_report_is_one_file_that_fetches_nothing(make_run, capsys):
     assert "83.33\u00a0%" in text and "3:45" in text and "1,234" in text
     tags = Tags(text)
     sources = [attrs[key] for _, attrs in tags.found for key in ("src", "href") if key in attrs]
-    # Icon, curves, schedule, twist, mistakes, confusion.
-    assert len(sources) == 1 + 3 + 1 + 1 + 20 + 1
+    # Icon, loss and accuracy, schedule, twist, mistakes, confusion.
+    assert len(sources) == 1 + 2 + 1 + 1 + 20 + 1
     assert all(source.startswith("data:") for source in sources)
+    assert "called validation below is the test set." in tags.text
+    (folder / "schedule.png").unlink()  # The learning rate is drawn by epoch then.
+    assert report.run_page(read_run(folder)).count("<img") == text.count("<img")
     assert "url(" not in text and "@import" not in text
 
 
@@ -110,7 +114,7 @@ def test_without_matplotlib_the_page_says_so(make_run, monkeypatch):
     for name in ("matplotlib", "matplotlib.figure", "matplotlib.image"):
         monkeypatch.setitem(sys.modules, name, None)
     text = report.write_report(folder).read_text()
-    assert text.count("pip install &#x27;keras_twist[plots]&#x27;") == 3 + 20 + 1
+    assert text.count("pip install &#x27;keras_twist[plots]&#x27;") == 2 + 20 + 1
 
 
 def test_the_module_is_a_command(monkeypatch, capsys):

@@ -1,5 +1,7 @@
 """What `auto` means on each kind of machine."""
 
+import re
+import subprocess
 import types
 
 import keras
@@ -46,7 +48,7 @@ def test_jax_always_compiles_and_computes_in_16_bits_on_a_gpu_alone(monkeypatch,
     ("told", "capability"), [("9.0", (9, 0)), ("12.1", (12, 1)), ("gfx90a", (0, 0))]
 )
 def test_capabilities_as_jax_tells_them(monkeypatch, told, capability):
-    device = types.SimpleNamespace(platform="gpu", compute_capability=told)
+    device = types.SimpleNamespace(platform="gpu", compute_capability=told, device_kind="A")
     monkeypatch.setattr(runtime, "on_jax", lambda: True)
     monkeypatch.setattr(runtime, "jax_device", lambda: device)
     assert runtime.gpu_capabilities() == [capability]
@@ -71,3 +73,27 @@ def test_the_environment_tells_versions_and_device():
     assert found["versions"]["keras"] == keras.__version__
     assert found["devices"] and found["processor"] and found["cores"] >= 1
     assert (found["precision"], found["xla"]) == ("float32", False)
+    assert len(found["gpus"]) == len(runtime.gpu_capabilities())
+
+
+def test_the_commit_is_marked_where_code_differs_from_it(tmp_path, monkeypatch):
+    def git(*arguments):
+        name = ["-c", "user.name=A", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", tmp_path, *name, *arguments], check=True, capture_output=True)
+
+    code, result = tmp_path / "package" / "runtime.py", tmp_path / "result.json"
+    monkeypatch.setattr(runtime, "__file__", str(code))
+    code.parent.mkdir()
+    code.write_text("1\n")
+    git("init", "-q")
+    assert runtime.git_commit() is None
+    result.write_text("{}")
+    git("add", ".")
+    git("commit", "-qm", "a")
+    commit = runtime.git_commit()
+    assert re.fullmatch("[0-9a-f]{7,}", commit)
+    result.write_text("{1}")
+    (tmp_path / "new.py").write_text("2\n")
+    assert runtime.git_commit() == commit
+    (tmp_path / "package" / "runtime.py").write_text("3\n")
+    assert runtime.git_commit() == f"{commit}-dirty"
