@@ -6,9 +6,48 @@ from keras import ops
 from keras_twist.arguments import check_number
 
 LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
+# Key of a config for what `exclude_from_weight_decay` was given.
+UNDECAYED = "excluded_from_weight_decay"
 
 
-class RealUpdateOptimizer(keras.optimizers.Optimizer):
+class AveragePerUpdate(keras.optimizers.Optimizer):
+    """Optimizer whose average of weights (`use_ema`) goes on with every update.
+
+    With `gradient_accumulation_steps=4` Keras's goes on four times in an update, three of them with
+    the same weights, and overwrites the weights before the update that it should follow.
+    """
+
+    def _backend_apply_gradients(self, grads, trainable_variables):
+        # Not public in Keras. Should it be renamed, the average goes on with every batch, as there.
+        steps = self.gradient_accumulation_steps
+        if not (steps and self.use_ema):
+            super()._backend_apply_gradients(grads, trainable_variables)
+            return
+        is_update = ops.equal((self._iterations + 1) % steps, 0)
+        updates = self.iterations + 1
+        self.use_ema = False
+        try:
+            super()._backend_apply_gradients(grads, trainable_variables)
+        finally:
+            self.use_ema = True
+        # The first update's weights are the first average.
+        keep = ops.where(ops.equal(updates, 1), 0.0, self.ema_momentum)
+        keep = ops.where(is_update, keep, 1.0)
+        frequency = self.ema_overwrite_frequency
+        averages = self._model_variables_moving_average
+        for variable, average in zip(self._trainable_variables, averages, strict=True):
+            if average is None:
+                continue
+            share = ops.cast(keep, variable.dtype)
+            weights = ops.convert_to_tensor(variable)
+            moved = ops.add(ops.multiply(share, average), ops.multiply(1 - share, weights))
+            average.assign(moved)
+            if frequency:
+                due = ops.logical_and(is_update, ops.equal(updates % frequency, 0))
+                variable.assign(ops.where(due, moved, weights))
+
+
+class RealUpdateOptimizer(AveragePerUpdate):
     """Optimizer whose every count is the number of updates that really happened.
 
     Keras hands a learning rate schedule its raw call counter, so with
@@ -17,7 +56,21 @@ class RealUpdateOptimizer(keras.optimizers.Optimizer):
 
     Weight decay happens inside `update_step`, not in a pass of its own before it, so that an
     `update_step` is the whole change of a variable and a wrapper sees the weights before it.
+
+    What weight decay spares is part of the configuration: a saved training goes on with it.
     """
+
+    _undecayed_positions = ()
+
+    def build(self, variables):
+        """Find the variables that a saved optimizer spared."""
+        if not self.built:
+            spare(self, self._undecayed_positions, variables)
+        super().build(variables)
+
+    def get_config(self):
+        """Return the constructor's arguments, and what weight decay spares."""
+        return {**super().get_config(), **undecayed(self, self._undecayed_positions)}
 
     def _get_current_learning_rate(self):
         # Not public in Keras. Should it be renamed, schedules count accumulation steps as they
@@ -71,7 +124,47 @@ class RealUpdateOptimizer(keras.optimizers.Optimizer):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Optimizer with the settings in `config`, schedules included."""
-        return cls(**deserialize_schedules(config, custom_objects))
+        return from_config(cls, config, custom_objects)
+
+
+def from_config(cls, config, custom_objects=None):
+    """Optimizer with the settings in a config, schedules and what weight decay spares included."""
+    config = dict(config)
+    spared = config.pop(UNDECAYED, None)
+    optimizer = cls(**deserialize_schedules(config, custom_objects))
+    if spared:
+        optimizer.exclude_from_weight_decay(var_names=spared["names"])
+        optimizer._undecayed_positions = tuple(spared["positions"])
+    return optimizer
+
+
+def undecayed(optimizer, positions):
+    """The part of a config that tells what weight decay spares; empty if that is nothing.
+
+    Args:
+        optimizer: Any optimizer.
+        positions: Of the variables that it is to spare when it is built.
+    """
+    # Not public in Keras. Should they be renamed, a loaded optimizer spares nothing, as there.
+    pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
+    listed = getattr(optimizer, "_exclude_from_weight_decay", ())
+    if optimizer.built:
+        variables = enumerate(optimizer._trainable_variables)
+        positions = [number for number, one in variables if optimizer._var_key(one) in listed]
+    if not (pattern or positions):
+        return {}
+    names = [pattern.pattern] if pattern else None
+    return {UNDECAYED: {"names": names, "positions": list(positions)}}
+
+
+def spare(optimizer, positions, variables):
+    """Have an optimizer that is not built yet spare the variables at these positions."""
+    if positions:
+        optimizer._exclude_from_weight_decay |= {
+            optimizer._var_key(variables[position])
+            for position in positions
+            if position < len(variables)
+        }
 
 
 def add_slots(optimizer, variables, name):

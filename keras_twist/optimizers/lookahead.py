@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_twist.arguments import check_integer, check_number
-from keras_twist.optimizers._base import add_slots
+from keras_twist.optimizers._base import AveragePerUpdate, add_slots, from_config, spare, undecayed
 
 # What Keras does around an update. The wrapper does it in the wrapped optimizer's place: an
 # average and a constraint are then of the weights after the pull, and only the wrapper counts.
@@ -28,7 +28,7 @@ LOOP_SIZE = 16384
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
-class Lookahead(keras.optimizers.Optimizer):
+class Lookahead(AveragePerUpdate):
     """Pull the weights back to a slow copy of themselves every few updates.
 
     The wrapped optimizer explores; every `sync_period` updates the slow weights move part of the
@@ -99,6 +99,7 @@ class Lookahead(keras.optimizers.Optimizer):
         self.sync_period = sync_period
         self.slow_step_size = slow_step_size
         self._given = None
+        self._undecayed_positions = ()
 
     def _inner_learning_rate(self):
         return self.inner_optimizer.learning_rate
@@ -142,6 +143,7 @@ class Lookahead(keras.optimizers.Optimizer):
         """Create the wrapped optimizer's state and the slow weights."""
         if self.built:
             return
+        spare(self.inner_optimizer, self._undecayed_positions, variables)
         self.inner_optimizer.build(variables)
         super().build(variables)
         self._slow_weights = add_slots(self, variables, "slow")
@@ -235,17 +237,14 @@ class Lookahead(keras.optimizers.Optimizer):
             "inner_optimizer": inner,
             "sync_period": self.sync_period,
             "slow_step_size": keras.saving.serialize_keras_object(self.slow_step_size),
+            # Here, since an optimizer of Keras's own does not save it.
+            **undecayed(self.inner_optimizer, self._undecayed_positions),
         }
 
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Optimizer with the settings in `config`, the wrapped one included."""
-        config = dict(config)
-        for part in ("inner_optimizer", "slow_step_size"):
-            config[part] = keras.saving.deserialize_keras_object(
-                config[part], custom_objects=custom_objects
-            )
-        return cls(**config)
+        return from_config(cls, config, custom_objects)
 
 
 def _replace_if(condition, new, w, s):

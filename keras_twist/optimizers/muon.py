@@ -35,7 +35,8 @@ class Muon(SGD):
         steps: Iterations of `keras_twist.ops.orthogonalize`, an integer >= 1. Defaults to `3`.
         exclude: List of regular expressions; kernels in whose path one of them is found are moved
             as by `SGD`. Depthwise kernels, whose channels have nothing in common, are best left
-            out. Defaults to `()`.
+            out. In a Sequential model that is loaded from a file, paths no longer begin with its
+            name, so let no expression depend on that. Defaults to `()`.
         nesterov: As in `SGD`. Defaults to `True`.
         weight_decay: As in `SGD`. Defaults to `None`.
         coupled: As in `SGD`. Defaults to `True`.
@@ -88,7 +89,7 @@ class Muon(SGD):
         # Now, since TensorFlow hands `update_step` variables of its own, which have no path.
         self._kernels = [
             len(variable.shape) == 4
-            and not any(re.search(pattern, variable.path) for pattern in self.exclude)
+            and not any(re.search(pattern, _path(variable)) for pattern in self.exclude)
             for variable in variables
         ]
 
@@ -118,3 +119,7 @@ class Muon(SGD):
         """Return the constructor's arguments."""
         names = "kernel_rate", "kernel_momentum", "steps", "exclude"
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
+
+
+def _path(variable):
+    return getattr(variable, "path", variable.name)  # A `tf.Variable` has no path.

@@ -4,7 +4,7 @@ from operator import attrgetter
 
 import keras
 
-from keras_twist.optimizers._base import deserialize_schedules
+from keras_twist.optimizers._base import from_config
 from keras_twist.optimizers.lookahead import Lookahead
 from keras_twist.optimizers.radam import RAdam
 
@@ -111,4 +111,4 @@ class Ranger(Lookahead):
     @classmethod
     def from_config(cls, config, custom_objects=None):
         """Optimizer with the settings in `config`, schedules included."""
-        return cls(**deserialize_schedules(config, custom_objects))
+        return from_config(cls, config, custom_objects)

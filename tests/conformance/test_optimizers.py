@@ -117,6 +117,35 @@ def test_accumulated_gradients_are_a_larger_batch(row):
     assert_same(train(row(SCHEDULE, gradient_accumulation_steps=2), batch_size=2), row)
 
 
+@pytest.mark.parametrize("options", [{}, {"ema_overwrite_frequency": 3}], ids=["end", "often"])
+@each(OPTIMIZERS)
+def test_an_average_goes_on_with_updates_and_not_with_batches(row, options):
+    options = {"use_ema": True, "ema_momentum": 0.5, **options}
+    whole = train(row(SCHEDULE, **options))
+    parts = train(row(SCHEDULE, gradient_accumulation_steps=2, **options), batch_size=2)
+    np.testing.assert_allclose(flat(parts), flat(whole), atol=2e-5)
+
+
+@pytest.mark.parametrize("how", ["var_names", "var_list"])
+@each(OPTIMIZERS)
+def test_what_weight_decay_spares_is_saved(row, how, tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, name="dense")])
+    (layer,) = model.layers
+    optimizer = row(0.05, weight_decay=0.5)
+    spared = {"var_names": ["bias"], "var_list": [layer.bias]}
+    optimizer.exclude_from_weight_decay(**{how: spared[how]})
+    model.compile(optimizer, "mse")
+    x, y = np.ones((4, 3), "float32"), np.ones((4, 2), "float32")
+    model.fit(x, y, batch_size=4, verbose=0)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    twice = keras.optimizers.deserialize(keras.optimizers.serialize(loaded.optimizer))
+    assert twice.get_config() == loaded.optimizer.get_config()
+    for one in (model, loaded):
+        one.fit(x, y, batch_size=4, epochs=4, verbose=0)
+    np.testing.assert_array_equal(flat(loaded), flat(model))
+
+
 @each(OPTIMIZERS)
 def test_a_rate_set_before_each_step_is_a_schedule(row):
     class SetRate(keras.callbacks.Callback):
