@@ -34,7 +34,7 @@ def restored_variables(model):
     Args:
         model: Compiled model; what is to be put back, its optimizer's state included, is built.
     """
-    variables = state_variables(model)
+    variables = [copy for variable in state_variables(model) for copy in copies(variable)]
     values = read_variables(variables)
     try:
         yield
@@ -42,6 +42,15 @@ def restored_variables(model):
         model.reset_metrics()
         for variable, value in zip(variables, values, strict=True):
             variable.assign(value)
+
+
+def copies(variable):
+    """The variables of all devices behind one of a `tf.distribute` strategy; otherwise itself.
+
+    They need not agree: Keras leaves the averages of batch normalisation to each device.
+    """
+    parts = getattr(variable.value, "values", None)
+    return parts if isinstance(parts, tuple) else (variable,)
 
 
 @contextlib.contextmanager

@@ -8,12 +8,13 @@ from keras_twist.callbacks._curve import Curve
 from keras_twist.callbacks._optimizers import (
     batches_counted,
     batches_per_update,
+    counting_optimizer,
     is_moved_by_schedule,
     momentum_of,
 )
 from keras_twist.callbacks._record import Record
 
-# Calls from one look at the optimizer's counter to the next while it agrees with what was counted.
+# Batches from one look at the counter to the next while it agrees with what was counted.
 LONGEST_TRUST = 32
 
 
@@ -27,8 +28,9 @@ class ScheduleLR(keras.callbacks.Callback):
 
     - `initial_epoch` moves nothing. With an optimizer that has made no update it raises a warning,
       since training then starts at the beginning of the curve: load the whole model, optimizer
-      included, or set `optimizer.iterations.assign(updates)`, which Keras refuses under gradient
-      accumulation.
+      included, or set the counter: `optimizer.variables[0].assign(updates)`, under gradient
+      accumulation `updates * gradient_accumulation_steps`, and behind a loss scale that of
+      `optimizer.inner_optimizer`.
     - With `steps_per_execution` above 1 Keras calls callbacks once per execution: all its updates
       have the rate of its first. A schedule in the optimizer moves with each of them.
     - The updates are counted here between looks at the optimizer's counter, because a look waits
@@ -133,24 +135,27 @@ class ScheduleLR(keras.callbacks.Callback):
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._first_epoch and epoch and not batches_counted(self.model.optimizer):
-            by_hand = ", or set `model.optimizer.iterations.assign(updates)`"
+            optimizer = counting_optimizer(self.model.optimizer)
+            inner = ".inner_optimizer" * (optimizer is not self.model.optimizer)
+            batches = f" * {self._per_update}" * (self._per_update > 1)
+            counter = f"model.optimizer{inner}.variables[0].assign(updates{batches})"
             warnings.warn(
                 f"Training starts at epoch {epoch} with an optimizer that has made no update, so "
                 f"`{type(self).__name__}` starts at the beginning of its curve. Load the model "
-                f"with its optimizer{by_hand if self._per_update == 1 else ''}.",
+                f"with its optimizer, or set `{counter}`.",
                 stacklevel=2,
             )
         self._first_epoch = False
         self._offset = None  # of the optimizer's counter to the number of the batch
-        self._unchecked = 0
+        self._looked = 0
         self._update = None
 
     def on_train_batch_begin(self, batch, logs=None):
         # On JAX the variables are only there once `self.model` has fetched them.
         model = self.model
-        if self._offset is None or self._unchecked >= self._trust:
+        if self._offset is None or batch - self._looked >= self._trust:
             self._look(batches_counted(model.optimizer) - batch)
-        self._unchecked += 1
+            self._looked = batch
         update = (self._offset + batch) // self._per_update
         if update != self._update:
             self._update = update
@@ -159,7 +164,6 @@ class ScheduleLR(keras.callbacks.Callback):
     def _look(self, offset):
         """Take over the offset just read; look again the later, the more often it was right."""
         expected, self._offset = self._offset, offset
-        self._unchecked = 0
         if expected is not None:
             self._trust = min(2 * self._trust, LONGEST_TRUST) if offset == expected else 1
 

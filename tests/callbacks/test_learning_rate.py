@@ -7,10 +7,12 @@ alone, which is 1. Without momentum it moves by the learning rate; with momentum
 import dataclasses
 import itertools
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from functools import partial
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -285,6 +287,21 @@ def test_a_late_skip_is_noticed_within_32_batches_and_at_the_next_epoch():
     np.testing.assert_array_equal(np.unique(callback.updates), np.arange(198))
 
 
+def test_long_executions_are_looked_at_one_by_one():
+    counter = SimpleNamespace(gradient_accumulation_steps=None, _iterations=0)
+    model = compiled(optimizers.SGD(0.1), Case())
+    callback = callbacks.ScheduleLR(schedules.PiecewiseLinear([0, 5000], [0.0, 5.0]))
+    callback.set_model(model)
+    callback.on_train_begin()
+    callback.set_model(SimpleNamespace(optimizer=counter))
+    callback.on_epoch_begin(0)
+    for batch in range(0, 4000, 50):
+        callback.on_train_batch_begin(batch)
+        rate = float(ops.convert_to_numpy(model.optimizer.learning_rate))
+        assert rate == pytest.approx(counter._iterations / 1000, abs=1e-6)
+        counter._iterations += 40 if batch == 1000 else 50  # ten steps are skipped
+
+
 @pytest.mark.parametrize(
     "schedule",
     [
@@ -362,17 +379,28 @@ def test_reports_have_the_rates_of_the_next_update(tmp_path):
 
 def test_an_epoch_number_without_updates_is_pointed_out():
     model = compiled(optimizers.SGD(0.1), Case())
-    with pytest.warns(UserWarning, match=r"epoch 1 .* no update.*iterations.assign"):
+    with pytest.warns(UserWarning, match=r"epoch 1 .* no update"):
         fit(model, 8, 16, callbacks=[POLICIES["ScheduleLR"].callback()])
-    model = compiled(optimizers.SGD(0.1), Case())
-    model.optimizer.iterations.assign(8)
-    callback = POLICIES["ScheduleLR"].callback()
-    fit(model, 8, 16, callbacks=[callback])
-    np.testing.assert_array_equal(callback.updates, np.arange(8, 16))
-    # Their counter cannot be set then.
-    model = compiled(optimizers.SGD(0.1, gradient_accumulation_steps=2), Case())
-    with pytest.warns(UserWarning, match=r"no update.*Load the model with its optimizer\.$"):
-        fit(model, 8, 16, callbacks=[POLICIES["ScheduleLR"].callback()])
+
+
+@pytest.mark.parametrize("make", [optimizers.SGD, optimizers.Ranger, keras.optimizers.Adam])
+@pytest.mark.parametrize(("steps", "scaled"), [(None, False), (2, False), (None, True), (2, True)])
+def test_the_counter_is_set_as_the_warning_says(make, steps, scaled):
+    optimizer = make(0.1, gradient_accumulation_steps=steps)
+    if scaled:
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=1.0)
+    model = compiled(optimizer, Case())
+    optimizer.build(model.trainable_variables)
+    callback = callbacks.ScheduleLR(lambda step: 0.1)
+    callback.set_model(model)
+    callback.on_train_begin()
+    with pytest.warns(UserWarning, match="no update") as warned:
+        callback.on_epoch_begin(1)
+    (line,) = re.findall(r"`(model\..*?)`", "".join(str(one.message) for one in warned))
+    exec(line, {"model": model, "updates": 8})
+    callback.on_epoch_begin(1)
+    callback.on_train_batch_begin(0)
+    np.testing.assert_array_equal(callback.updates, [8])
 
 
 ONE_RATE = callbacks.ScheduleLR(lambda step: 0.1)
@@ -478,12 +506,25 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
     dense = keras.layers.Dense(1, use_bias=False, kernel_initializer="zeros")
     model = keras.Sequential([keras.Input((24,)), dense])
     model.compile(optimizers.SGD(0.5), "mae")
+    normalized = keras.Sequential(
+        [keras.Input((24,)), keras.layers.BatchNormalization(momentum=0.5), keras.layers.Dense(1)]
+    )
+    normalized.compile(optimizers.SGD(0.1), "mse")
 rates = callbacks.OneCycleLR(0.4, 24, base_momentum=0.0, max_momentum=0.0)
 for _ in range(2):
     model.fit(x[:24], -1e6 * np.ones((24, 1)), 2, shuffle=False, verbose=0, callbacks=[rates])
 moved = -model.get_weights()[0][:12, 0]
 np.testing.assert_allclose(moved, rates.learning_rates[:12] + rates.learning_rates[12:], rtol=1e-4)
 np.testing.assert_array_equal(rates.updates, np.arange(24))
+# Each copy has averages of its own, and gets them back.
+data = np.random.default_rng(0).normal(size=(48, 24)).astype("float32"), np.ones((48, 1))
+normalized.fit(*data, 8, verbose=0)
+averages = [v.value.values for v in normalized.non_trainable_variables if "moving" in v.path]
+before = [[copy.numpy() for copy in copies] for copies in averages]
+assert any(np.any(one != other) for one, other in before)
+callbacks.lr_find(normalized, data, steps=10, batch_size=8)
+for copies, values in zip(averages, before):
+    np.testing.assert_array_equal([copy.numpy() for copy in copies], values)
 print("equal")
 """
 

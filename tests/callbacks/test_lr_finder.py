@@ -131,6 +131,17 @@ def test_with_accumulation_a_point_is_one_update():
     np.testing.assert_allclose(*losses, rtol=1e-5)
 
 
+def test_in_the_middle_of_an_update_points_are_of_the_next_ones():
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    optimizer = optimizers.SGD(0.1, gradient_accumulation_steps=4)
+    model.compile(optimizer, lambda target, prediction: target + 0 * prediction)
+    numbers = [(np.zeros((1, 1)), np.full((1, 1), number, "float32")) for number in range(42)]
+    model.fit(np.zeros((6, 1)), np.zeros((6, 1)), batch_size=1, verbose=0)
+    curve = lr_find(model, endless(numbers), steps=10, divergence=100)
+    # Batches 0 and 1 are the rest of the update that training had begun.
+    np.testing.assert_allclose(curve.losses, np.arange(3.5, 42, 4))
+
+
 def test_it_stops_at_a_divergence():
     x, y = arrays()
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
