@@ -1,4 +1,4 @@
-"""Which of Keras's backends a recipe is trained with."""
+"""What of Keras's own settings a recipe is trained with: its backend, types and formats."""
 
 import contextlib
 from pathlib import Path
@@ -10,6 +10,7 @@ from keras_twist.recipes.json_files import read_json
 from keras_twist.recipes.recipe import RecipeError
 
 BACKENDS = ("tensorflow", "jax")
+NEEDED = {"floatx": "float32", "image_data_format": "channels_last"}
 
 
 def check_backend(folder=None):
@@ -25,6 +26,13 @@ def check_backend(folder=None):
             "recipes are trained by TensorFlow or by JAX: set KERAS_BACKEND=tensorflow or "
             f"KERAS_BACKEND=jax. Received: KERAS_BACKEND={backend}"
         )
+    for name, needed in NEEDED.items():
+        found = getattr(keras.config, name)()
+        if found != needed:
+            raise RecipeError(
+                f"recipes need {name}={needed!r}, in `keras.json` or by `keras.config.set_{name}`. "
+                f"Received: {name}={found!r}"
+            )
     if folder is None:
         return
     # Without a readable file nobody knows; the checkpoint is what has to be whole.

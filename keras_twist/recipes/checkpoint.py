@@ -1,12 +1,17 @@
 """Training that stops in order, keeps its whole state, and goes on as if it had never stopped."""
 
+import dataclasses
+import json
 import signal
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import keras
+import numpy as np
 
+from keras_twist.data.errors import shown
 from keras_twist.recipes import state_file
 from keras_twist.recipes.recipe import RecipeError
 
@@ -17,6 +22,20 @@ _PROGRESS = {
     "seconds": (int, float),
     "epoch_seconds": (int, float),
 }
+
+
+def origin_of(recipe, data):
+    """What a run is begun with: every field of the recipe, and prints of both sets of images."""
+    fields = json.loads(json.dumps(dataclasses.asdict(recipe)))
+    sets = {"training images": data.train, "validation images": data.valid}
+    return fields | {name: _print_of(*arrays) for name, arrays in sets.items()}
+
+
+def _print_of(images, labels):
+    """Number of images, and a checksum of all labels and of a hundred images."""
+    some = images[:: max(len(images) // 100, 1)]
+    sum_of_labels = zlib.crc32(np.ascontiguousarray(labels, "int64"))
+    return [len(images), zlib.crc32(np.ascontiguousarray(some), sum_of_labels)]
 
 
 class Interrupted(Exception):
@@ -62,13 +81,17 @@ class Checkpoint(keras.callbacks.Callback):
         minutes: Time between checkpoints within an epoch.
         steps_per_epoch: Batches in a whole epoch.
         trainer: What runs the training.
+        origin: Dict of JSON values from what a run must go on with to what it is; see `origin_of`.
+            Defaults to None, which looks at nothing.
 
     Attributes:
         step: Batches trained on, in all processes together. Not the optimizer's count, which a
             skipped step of loss scaling does not advance.
     """
 
-    def __init__(self, folder, stopwatch, divergence, minutes, steps_per_epoch, trainer):
+    def __init__(
+        self, folder, stopwatch, divergence, minutes, steps_per_epoch, trainer, origin=None
+    ):
         super().__init__()
         self.path = Path(folder) / FILE_NAME
         self.stopwatch = stopwatch
@@ -76,6 +99,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.minutes = minutes
         self.steps_per_epoch = steps_per_epoch
         self.trainer = trainer
+        self.origin = origin or {}
         self.step = 0
         self.signum = None
         self._epoch_start = 0
@@ -86,7 +110,7 @@ class Checkpoint(keras.callbacks.Callback):
         """Go on where the folder's checkpoint is; from the start if it has none yet.
 
         Raises:
-            RecipeError: if the checkpoint is damaged, of another model or of other data.
+            RecipeError: if the checkpoint is damaged, of another model, recipe or other data.
         """
         if not self.path.exists():
             return
@@ -97,11 +121,24 @@ class Checkpoint(keras.callbacks.Callback):
                 f"{self.path} was trained on {progress['steps_per_epoch']} batches an epoch; this "
                 f"data set gives {self.steps_per_epoch}."
             )
+        self._check_origin(progress.get("origin", {}))
         self.step = progress["step"]
         self.stopwatch.carry_over(progress["seconds"], progress["epoch_seconds"])
         if self.step % self.steps_per_epoch:
             # Keras clears them when it begins the rest of the epoch.
             self._metrics = [keras.ops.convert_to_numpy(v).copy() for v in model.metrics_variables]
+
+    def _check_origin(self, found):
+        """Raise unless what a run was begun with is what it has now, as far as it is known."""
+        if not isinstance(found, dict):
+            raise RecipeError(f"{self.path} is damaged: it does not tell its origin.")
+        for name in self.origin.keys() & found.keys():
+            if self.origin[name] != found[name]:
+                now, begun = (shown(str(value))[:100] for value in (self.origin[name], found[name]))
+                raise RecipeError(
+                    f"{self.path} was begun with {name} {begun} and goes on with nothing else. "
+                    f"Received: {now}"
+                )
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch_start = self.step
@@ -142,6 +179,7 @@ class Checkpoint(keras.callbacks.Callback):
             "steps_per_epoch": self.steps_per_epoch,
             "seconds": seconds,
             "epoch_seconds": epoch_seconds if within_epoch else 0.0,
+            "origin": self.origin,
         }
         state_file.save(self.path, self.model, progress, self.trainer)
         self._last = time.monotonic()

@@ -68,14 +68,17 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
         hint = f" Did you mean {close[0]}?" if close else ""
         raise RecipeError(f"unknown recipe {name!r}; there are {', '.join(recipes)}.{hint}")
     recipe = recipes[name]
-    values = _read(recipe, about, translate(rest, flags), flags, examples)
+    translated = translate(rest, flags)
+    values = _read(recipe, about, translated, flags, examples)
     options = Options(
         **{field.name: values.pop(field.name) for field in dataclasses.fields(Options)}
     )
     _check_names(recipe, values)
     changed = dataclasses.replace(recipe, **values)
     flags = [f"--{name}" for name in ("resume", "trained", "replay") if getattr(options, name)]
-    if flags and (named or changed != recipe):
+    # Also one that is what the default recipe has, which is not what is gone on with.
+    given = {word.lstrip("-").partition("=")[0].replace("-", "_") for word in translated}
+    if flags and (named or given & vars(recipe).keys()):
         raise RecipeError(f"{flags[0]} brings its own recipe: give no other, and change no field.")
     if options.replay is not None:
         changed = read_recipe(options.replay)

@@ -110,9 +110,16 @@ def fit(
             stopwatch = callbacks.Stopwatch(recipe.batch_size)
             divergence = StopOnDivergence(steps_per_epoch, trainer)
             keeper = checkpoint.Checkpoint(
-                folder, stopwatch, divergence, checkpoint_minutes, steps_per_epoch, trainer
+                folder,
+                stopwatch,
+                divergence,
+                checkpoint_minutes,
+                steps_per_epoch,
+                trainer,
+                checkpoint.origin_of(recipe, data),
             )
             keeper.restore(model)
+            trainer.spread_seeds()
             replicas.check_same(checkpoint=keeper.step)
             metrics_path = folder / run_folder.METRICS
             done = keeper.step // steps_per_epoch

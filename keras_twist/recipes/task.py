@@ -63,7 +63,23 @@ def validation_batches(recipe, data):
     """The validation images once, in order."""
     task = of(recipe)
     options = {"transform": (task.normalization(),), "num_classes": task.NUM_CLASSES}
-    return eval_dataset(*data.valid, task.EVAL_BATCH_SIZE, **options)
+    size = shareable(task.EVAL_BATCH_SIZE, len(data.valid[1]), recipe.replicas or 1)
+    return eval_dataset(*data.valid, size, **options)
+
+
+def shareable(largest, count, devices):
+    """Size of batches of `count` images, of which the last, too, has one for each device.
+
+    Raises:
+        RecipeError: if there are fewer images than devices.
+    """
+    if count < devices:
+        raise RecipeError(
+            f"Field `replicas` must not be larger than the number of validation images, {count}. "
+            f"Received: replicas={devices}"
+        )
+    sizes = range(largest, devices - 1, -1)
+    return next((size for size in sizes if not 0 < count % size < devices), count)
 
 
 def compile_model(model, recipe, steps, jit_compile):

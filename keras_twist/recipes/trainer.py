@@ -6,6 +6,9 @@ import numpy as np
 from keras_twist.callbacks.model_state import read_variables, state_variables
 from keras_twist.data.stateless import on_jax
 
+# From the seed of one copy of a model to that of the next; odd, and without a pattern in its bits.
+SPREAD = 0x9E3779B9
+
 
 def trainer_of(model, replicas):
     """The `Trainer` of a compiled model for the `Replicas` that it was made on."""
@@ -44,6 +47,9 @@ class Trainer:
         """Give the variables their values, which on JAX `fit` holds while it runs."""
         if on_jax():
             self.model.jax_state_sync()
+
+    def spread_seeds(self):
+        """Have copies of the model draw numbers of their own; here is one."""
 
     def agree(self, batch, number):
         """What all processes want, before a batch of an epoch: here the number that is given."""
@@ -97,6 +103,16 @@ class ReplicaTrainer(Trainer):
             return tf.function(run, autograph=False, reduce_retracing=True)
 
         self._train, self._test = function(train), function(model.test_step)
+
+        def spread():
+            # Dropout would draw the same mask in each. The first, which is saved, stays as it is.
+            copy = tf.distribute.get_replica_context().replica_id_in_sync_group
+            for state in model.non_trainable_variables:
+                if "seed_generator_state" in state.path:
+                    moved = tf.cast(state.value, "int64") + SPREAD * tf.cast([copy, 0], "int64")
+                    state.assign(tf.cast(moved % 2**32, state.dtype))
+
+        self._spread = tf.function(lambda: strategy.run(spread), autograph=False)
         # Functions, because TensorFlow takes half a second to read what all copies add up to
         # outside of one.
         self._results = tf.function(model.get_metrics_result, autograph=False)
@@ -140,6 +156,10 @@ class ReplicaTrainer(Trainer):
             if self.model.stop_training:
                 break
         called.on_train_end()
+
+    def spread_seeds(self):
+        """Have each copy draw numbers of its own, which begin with the same seeds."""
+        self._spread()
 
     def results(self):
         return {name: float(value) for name, value in self._results().items()}

@@ -5,6 +5,8 @@ import dataclasses
 import keras
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from keras import ops
 
 from keras_twist import ops as twist_ops
@@ -28,8 +30,9 @@ def test_every_recipe_is_explained():
 
 
 def test_holdout_keeps_the_test_set_away(monkeypatch, tiny_images):
-    monkeypatch.setattr(cifar, "load_cifar10", lambda data_dir: tiny_images)
-    (x, y), (x_test, _) = tiny_images
+    (x, y), test = tiny_images
+    x, y, x_test = x[::-1], y[::-1], test[0]  # not class by class
+    monkeypatch.setattr(cifar, "load_cifar10", lambda data_dir: ((x, y), test))
     whole = cifar.load(CIFARRecipe(name="test"))
     assert whole.valid_name == "test" and whole.valid[0] is x_test
     held = cifar.load(CIFARRecipe(name="test", holdout=50))
@@ -38,6 +41,33 @@ def test_holdout_keeps_the_test_set_away(monkeypatch, tiny_images):
     np.testing.assert_array_equal(held.train[1], y[:250])
     with pytest.raises(RecipeError, match="`holdout`"):
         cifar.load(CIFARRecipe(name="test", holdout=300))
+
+
+def test_a_tree_that_comes_class_by_class_is_mixed(monkeypatch):
+    labels = np.repeat(np.arange(10), 30)
+    images = np.zeros((300, 32, 32, 3), "uint8") + labels[:, None, None, None].astype("uint8")
+    monkeypatch.setattr(cifar, "load_cifar10", lambda data_dir: ((images, labels),) * 2)
+    data = cifar.load(CIFARRecipe(name="test", holdout=90))
+    for pixels, known in (data.train, data.valid):
+        assert len(np.unique(known)) == 10
+        np.testing.assert_array_equal(pixels[:, 0, 0, 0], known)
+    both = np.concatenate([data.train[1], data.valid[1]])
+    np.testing.assert_array_equal(np.bincount(both), 30)
+    again = cifar.load(CIFARRecipe(name="test", holdout=90))
+    np.testing.assert_array_equal(again.valid[1], data.valid[1])
+
+
+@given(st.integers(1, 60), st.integers(1, 300), st.integers(1, 40))
+def test_every_device_has_an_image_of_every_batch(largest, count, devices):
+    if count < devices:
+        with pytest.raises(RecipeError, match="`replicas` must not be larger"):
+            task.shareable(largest, count, devices)
+        return
+    size = task.shareable(largest, count, devices)
+    assert count % size == 0 or count % size >= devices
+    assert devices <= size and (size <= largest or size == count)
+    if devices == 1:
+        assert size == largest
 
 
 # On JAX, where compiling takes most of the time, test_jax.py and the script train `assignment`.

@@ -80,6 +80,8 @@ def test_lr_find_is_a_plain_flag():
         (["--model", "vgg"], "'vgg'.*--model"),
         (["davidnet", "--resume", "x"], "--resume brings its own recipe"),
         (["--resume", "x", "--epochs", "3"], "--resume brings its own recipe"),
+        (["--resume", "x", "--epochs", "4"], "--resume brings its own recipe"),  # the default's
+        (["--replay", "x", "--batch-size=512"], "--replay brings its own recipe"),
         (["davidnet", "--trained", "x", "--predict", "y"], "--trained brings its own recipe"),
         (["--resume", "x", "--lr_find"], "--lr_find and --resume exclude each other"),
         (["--dry_run", "--dump", "--lr_find"], "--dry_run and --dump and --lr_find exclude"),

@@ -186,6 +186,23 @@ def test_other_data_than_before_are_refused(stopped, tiny_images, monkeypatch):
     monkeypatch.setattr(cifar, "load_cifar10", lambda data_dir: ((x[:100], y[:100]), test))
     with pytest.raises(RecipeError, match="6 batches an epoch; this data set gives 2"):
         fit(resume=stopped)
+    for change in ({"train": (x, np.roll(y, 1))}, {"train": (255 - x, y)}, {"valid": (x, y)}):
+        sets = {"train": (x, y), "valid": test} | change
+        name = {"train": "training", "valid": "validation"}[next(iter(change))]
+        monkeypatch.setattr(
+            cifar, "load_cifar10", lambda data_dir, s=sets: (s["train"], s["valid"])
+        )
+        with pytest.raises(RecipeError, match=f"begun with {name} images .* nothing else"):
+            fit(resume=stopped)
+
+
+@pytest.mark.parametrize("change", [{"seed": 7}, {"epochs": 3}, {"learning_rate": 0.01}])
+def test_another_recipe_than_before_is_refused(stopped, tiny_tree, change):
+    recipe = dataclasses.replace(run_folder.read_recipe(stopped), **change)
+    run_folder.write_recipe(stopped, recipe)
+    ((name, value),) = change.items()
+    with pytest.raises(RecipeError, match=rf"begun with {name} .*nothing else. Received: {value}"):
+        fit(resume=stopped, data_dir=tiny_tree)
 
 
 def test_a_folder_in_which_somebody_trains_is_refused(stopped):

@@ -7,7 +7,7 @@ import types
 import keras
 import pytest
 
-from keras_twist.recipes import RecipeError, runtime
+from keras_twist.recipes import RecipeError, backends, runtime
 
 
 @pytest.mark.parametrize(
@@ -66,6 +66,23 @@ def test_the_policy_is_given_back():
         assert keras.config.dtype_policy().name == "mixed_bfloat16"
         raise RuntimeError
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="recipes do not run there")
+@pytest.mark.parametrize(
+    ("name", "value"), [("floatx", "float16"), ("image_data_format", "channels_first")]
+)
+def test_keras_set_to_other_numbers_or_images_is_refused(name, value):
+    before = getattr(keras.config, name)()
+    backends.check_backend()
+    getattr(keras.config, f"set_{name}")(value)
+    try:
+        with pytest.raises(
+            RecipeError, match=f"need {name}='{before}'.*Received: {name}='{value}'"
+        ):
+            backends.check_backend()
+    finally:
+        getattr(keras.config, f"set_{name}")(before)
 
 
 def test_the_environment_tells_versions_and_device():

@@ -1,6 +1,8 @@
 """What several devices agree on and share; tests/faults/test_strategies.py trains on two."""
 
 import dataclasses
+import subprocess
+import sys
 import types
 
 import keras
@@ -111,6 +113,41 @@ def test_no_image_is_dropped_or_doubled(sizes):
         whole = images[number * batch :][: sizes[number]]
         np.testing.assert_array_equal(np.concatenate(rows), whole)
         assert max(map(len, rows)) - min(map(len, rows)) <= 1
+
+
+COPIES = """
+import keras, numpy as np, tensorflow as tf
+from keras_twist.recipes.strategies import Replicas
+from keras_twist.recipes.trainer import ReplicaTrainer
+
+(cpu,) = tf.config.list_physical_devices("CPU")
+tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
+strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
+keras.utils.set_random_seed(0)
+with strategy.scope():
+    dropout = keras.layers.Dropout(0.5)
+    model = keras.Sequential([keras.Input((40,)), dropout, keras.layers.Dense(2)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+trainer = ReplicaTrainer(model, Replicas(strategy))
+(state,) = (v for v in model.variables if "seed_generator_state" in v.path)
+first = state.numpy().copy()
+trainer.spread_seeds()
+np.testing.assert_array_equal(state.numpy(), first)
+ones = tf.ones((1, 40))
+masks = tf.function(lambda: strategy.run(lambda: dropout(ones, training=True)))().values
+drawn = [mask.numpy() for mask in masks]
+assert np.mean(drawn[0] != drawn[1]) > 0.2, drawn
+state.assign(first)
+np.testing.assert_array_equal(drawn[0], dropout(ones, training=True))
+print("differ")
+"""
+
+
+def test_copies_draw_masks_of_their_own():
+    """In a process of its own, because TensorFlow splits its CPU before the first operation."""
+    done = subprocess.run([sys.executable, "-c", COPIES], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.strip().endswith("differ")
 
 
 def test_the_loop_is_that_of_keras():
