@@ -80,12 +80,23 @@ def batch_of(name):
     return images, rng.integers(0, 10, batch_size)
 
 
+def published_conv(filters, **options):
+    """A convolution with the weights of `conv="twist"`, whose twist is of a published form."""
+    import keras
+
+    from keras_twist import layers
+
+    if filters > 32:
+        return layers.TwistLayer(filters, **layers.TWIST_VARIANTS["notebook"], **options)
+    return keras.layers.Conv2D(filters, 3, padding="same", use_bias=False, **options)
+
+
 def check_equal(name):
     """Give both the same weights; number of parameters and the largest difference of logits."""
     import torch
     import torch_nets
 
-    from keras_twist.models import load_torch_state_dict
+    from keras_twist import models
 
     ours, theirs = keras_network(name), torch_network(name)
     rng = np.random.default_rng(0)
@@ -96,7 +107,11 @@ def check_equal(name):
             elif tensor.ndim == 1:
                 tensor *= torch.from_numpy(rng.uniform(0.8, 1.2, tensor.shape).astype("float32"))
     if name.startswith("mxresnet"):
-        load_torch_state_dict(ours, theirs.state_dict())
+        # Twists from PyTorch are taken for one of the published forms; these have ours.
+        conv = published_conv if name.endswith("twist") else "conv"
+        published = models.MXResNet50(input_shape=ours.input_shape[1:], conv=conv)
+        models.load_torch_state_dict(published, theirs.state_dict())
+        ours.set_weights(published.get_weights())
     else:
         owners = [layer for layer in ours.layers if layer.weights]
         for layer, arrays in zip(owners, torch_nets.values(theirs), strict=True):
