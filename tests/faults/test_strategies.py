@@ -13,7 +13,7 @@ from . import tools
 
 # Batch normalisation takes the statistics of each share of a batch, so that curves with it differ.
 WITHOUT = {"kind": "no batch normalisation"}
-STEEP = ("--logit_scale", 1, "--learning_rate", 0.4)  # or nothing would be learned
+STEEP = ("--logit_scale", 1, "--learning_rate", 0.05)  # or nothing would be learned
 # Sums of two halves in place of whole ones, through a few dozen steps.
 ROUNDING = 1e-4
 # The longest that the rest of a cluster may go on after a worker is gone.
