@@ -5,10 +5,9 @@
 
 TensorFlow's own profiler notes when each operation begins and ends. Those of one kind are summed
 over the step, and what XLA has compiled counts as one kind; two that run side by side both count,
-so the sum may exceed the step. The networks
-and batches are those of `step_time.py`, in the precision that is chosen for the machine. Writes
-`benchmarks/results/step_profile.json`, in which the first profile of each network stays, beside the
-last one.
+so the sum may exceed the step. The networks and batches are those of `step_time.py`, in the
+precision that is chosen for the machine. Writes `benchmarks/results/step_profile.json`, in which
+the first profile of each network stays, beside the last one.
 """
 
 import argparse

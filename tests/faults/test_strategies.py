@@ -13,9 +13,11 @@ from . import tools
 
 # Batch normalisation takes the statistics of each share of a batch, so that curves with it differ.
 WITHOUT = {"kind": "no batch normalisation"}
-STEEP = ("--logit_scale", 1, "--learning_rate", 0.05)  # or nothing would be learned
+# With a smaller scale nothing would be learned. At a rate of 0.4, a rate that is greater by a
+# millionth parts the curves of one device by a thousandth.
+STEEP = ("--logit_scale", 1, "--learning_rate", 0.05)
 # Sums of two halves in place of whole ones, through a few dozen steps.
-ROUNDING = 1e-4
+ROUNDING = 1e-5
 # The longest that the rest of a cluster may go on after a worker is gone.
 BOUND = 60
 
@@ -77,7 +79,7 @@ def assert_same_curve(run, other, tolerance):
             assert value == pytest.approx(expected[name], rel=room, abs=room), (name, line)
     # The last variable counts batches, in each copy.
     for value, expected in zip(run.state()[1][:-1], other.state()[1][:-1], strict=True):
-        np.testing.assert_allclose(value, expected, rtol=10 * tolerance, atol=tolerance)
+        np.testing.assert_allclose(value, expected, rtol=10 * tolerance, atol=10 * tolerance)
 
 
 def test_mirrored(make_run):
