@@ -1,6 +1,7 @@
 """Decoded pictures as bytes on the disk: written once, checked and mapped ever after."""
 
 import concurrent.futures
+import contextlib
 import errno
 import hashlib
 import json
@@ -12,7 +13,7 @@ import numpy as np
 
 from keras_twist.data.cache import keras_home
 from keras_twist.data.errors import DataError
-from keras_twist.files import partial_file, remove_stale_partials
+from keras_twist.files import alone_in, partial_file, remove_stale_partials
 
 # Goes into the fingerprint: a change here makes all that was written before look out of date.
 FORMAT = 1
@@ -40,6 +41,22 @@ class ImageCache:
     def __init__(self, folder):
         self.folder = folder
         self.writable = True
+
+    @contextlib.contextmanager
+    def alone(self):
+        """Keeps the folder to this process for the time of a `with` block.
+
+        Whoever loads and stores in one such block finds what another process has made meanwhile.
+        """
+        with contextlib.ExitStack() as stack:
+            with contextlib.suppress(OSError):  # Where nothing can be written, `store` says so.
+                self.folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    stack.enter_context(alone_in(self.folder, wait=False))
+                except BlockingIOError:
+                    logger.info("Waiting for another process that uses %s", self.folder)
+                    stack.enter_context(alone_in(self.folder))
+            yield
 
     def load(self, name, fingerprint):
         """Maps a set of pictures, after all its bytes were compared with their checksums.

@@ -543,18 +543,29 @@ def test_bad_archives(tmp_path, forge):
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and path != archive]
 
 
-def test_two_processes_at_once_and_without_keras(tree, forge):
+def test_of_processes_at_once_one_decodes_and_without_keras(tree, forge):
     code = forge.ALONE + (
-        "from keras_twist.data.image_folder import load_image_folder\n"
-        "train, valid = load_image_folder(sys.argv[1], image_size=8, stored_size=10)\n"
+        "from keras_twist.data import image_folder\n"
+        "decode = image_folder._decode_split\n"
+        "def decode_aloud(source, split, *rest):\n"
+        "    print('decoding', split)\n"
+        "    return decode(source, split, *rest)\n"
+        "image_folder._decode_split = decode_aloud\n"
+        "sizes = {'image_size': 8, 'stored_size': 10}\n"
+        "train, valid = image_folder.load_image_folder(sys.argv[1], **sizes)\n"
         "assert train.images.sum() > 0 and len(valid) == 2\n"
         "assert not {'tensorflow', 'keras', 'matplotlib'} & set(sys.modules)\n"
     )
     command = [sys.executable, "-c", code, str(tree)]
-    running = [subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE) for _ in range(2)]
-    for process in running:
-        assert process.communicate()[1].decode() == ""
-        assert process.returncode == 0
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with contextlib.ExitStack() as stack:
+        running = [
+            stack.enter_context(subprocess.Popen(command, cwd=ROOT, **pipes)) for _ in range(3)
+        ]
+        printed = [process.communicate() for process in running]
+    assert [errors for _, errors in printed] == [""] * 3
+    lines = [line for output, _ in printed for line in output.splitlines()]
+    assert sorted(lines) == ["decoding train", "decoding valid"]
 
 
 def test_stale_leftovers_are_removed(tree, home, decoded):
