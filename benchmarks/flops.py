@@ -27,7 +27,9 @@ def training_flops(model, batch_size):
     Returns:
         Float.
     """
+    policy = keras.config.dtype_policy()
     keras.utils.clear_session()
+    keras.config.set_dtype_policy(policy)  # which that forgets as well
     images = tf.TensorSpec((batch_size, *model.input_shape[1:]), "float32")
     labels = tf.TensorSpec((batch_size, model.output_shape[-1]), "float32")
     model.optimizer.build(model.trainable_variables)

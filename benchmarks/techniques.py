@@ -46,7 +46,7 @@ WITHOUT = {
 
 def summary(runs):
     """Means over seeds, and time and accuracy against the base of the same seed."""
-    base = {run["seed"]: run for run in runs["everything in place"]}
+    base = {run["seed"]: run for run in runs.get("everything in place", [])}
     found = {}
     for name, each in runs.items():
         seen = [run for run in each if run["seed"] in base]
@@ -65,28 +65,38 @@ def summary(runs):
     return found
 
 
+def kept_runs():
+    """Runs of the file, by what they are without."""
+    record = results_file.read(RESULT)
+    if not record:
+        return {}
+    if not results_file.are_fields_of(BASE, record["recipe"]) or record["without"] != WITHOUT:
+        raise SystemExit(f"{RESULT} has runs of other settings; remove it to start anew.")
+    return record["runs"]
+
+
 def main():
     """Train what is missing, print and write the results."""
     parser = argparse.ArgumentParser(usage="%(prog)s [--seeds N ...]")
     parser.add_argument("--seeds", nargs="+", type=int, default=range(3))
     seeds = parser.parse_args().seeds
-    runs = results_file.read(RESULT).get("runs", {})
     for seed in seeds:
         for name, changed in WITHOUT.items():
-            done = runs.setdefault(name, [])
-            if any(run["seed"] == seed for run in done):
+            if any(run["seed"] == seed for run in kept_runs().get(name, [])):
                 continue
-            done.append(train(dataclasses.replace(BASE, seed=seed, **changed), None))
+            run = train(dataclasses.replace(BASE, seed=seed, **changed), None)
+            runs = kept_runs()  # Another process may have written to it in the meantime.
+            runs[name] = [one for one in runs.get(name, []) if one["seed"] != seed] + [run]
             record = {
                 "what": __doc__.splitlines()[0],
-                "recipe": dataclasses.asdict(BASE),
+                "recipe": results_file.fields_of(BASE),
                 "without": WITHOUT,
                 "summary": summary(runs),
                 "runs": runs,
             }
             results_file.write(RESULT, record)
-            print(f"{name}, seed {seed}: {done[-1]['accuracy']:.4f}", flush=True)
-    for name, row in summary(runs).items():
+            print(f"{name}, seed {seed}: {run['accuracy']:.4f}", flush=True)
+    for name, row in summary(kept_runs()).items():
         print(f"{100 * row['difference']:+6.2f} points, {row['time']:.2f} of the time: {name}")
 
 

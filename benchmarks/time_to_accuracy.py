@@ -5,10 +5,9 @@
     python benchmarks/time_to_accuracy.py mxresnet50 --seeds 0 --data_dir pictures
 
 What else is given are fields of the recipe, as `train_cifar.py` or `train_woof.py` take them. The
-clock is
-DAWNBench's: training steps alone, without compilation, validation and the loading of data; the time
-of everything together stands beside it. Energy is that of the processor's package, where Linux
-tells it. Runs are kept as they end, by recipe and seed, so that a series can be gone on with.
+clock is DAWNBench's: training steps alone, without compilation, validation and the loading of data;
+the time of everything together stands beside it. Energy is that of the processor's package, where
+Linux tells it. Runs are kept as they end, by recipe and seed, so that a series can be gone on with.
 Writes `benchmarks/results/time_to_accuracy.json`.
 """
 
@@ -33,6 +32,7 @@ from flops import training_flops
 from keras_twist import recipes
 from keras_twist.recipes import cifar_recipes, woof_recipes
 from keras_twist.recipes.command_line import parse
+from keras_twist.recipes.options import Options
 from keras_twist.recipes.preparation import prepare
 from keras_twist.recipes.published_flags import COMMON, WOOF
 
@@ -102,7 +102,9 @@ def main():
     if arguments[:1] and arguments[0] in woof_recipes.WOOF_RECIPES:
         given = woof_recipes.WOOF_RECIPES, woof_recipes.ABOUT, "mxresnet50", arguments, WOOF
     try:
-        recipe, _ = parse(*given)
+        recipe, asked = parse(*given)
+        if arguments[:1] != [recipe and recipe.name] or asked != Options():
+            parser.error("give a recipe, then fields of it and nothing else.")
     except recipes.RecipeError as error:
         parser.error(str(error))
     name = " ".join([recipe.name, *arguments[1:]])

@@ -10,7 +10,7 @@ from mkdocs.structure.files import File
 
 ROOT = Path(__file__).parents[1]
 # What pages link to and has its place elsewhere.
-SHOWN = ("images/*.png", "benchmarks/results/*.json", "examples/*")
+SHOWN = ("images/*.png", "benchmarks/results/*.json", "examples/*.ipynb", "examples/*.py")
 # Pages that are files of the repository, or sections of its README.
 FILES = {
     "contributing.md": "CONTRIBUTING.md",

@@ -149,6 +149,8 @@ def alone_in(folder, wait=True):
             pass
         yield
     finally:
+        with contextlib.suppress(OSError):
+            fcntl.flock(descriptor, fcntl.LOCK_UN)  # A child that was forked has it open as well.
         os.close(descriptor)
 
 

@@ -1,5 +1,7 @@
 """A file is whole or not there, also when the writer fails."""
 
+import os
+
 import pytest
 
 from keras_twist.files import (
@@ -61,3 +63,22 @@ def test_a_folder_is_one_processes_alone(tmp_path):
     with alone_in(tmp_path, wait=False):
         pass
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_is_let_go_though_a_child_has_the_lock_as_well(tmp_path, monkeypatch):
+    pytest.importorskip("fcntl", reason="no locks on Windows")
+    inherited, opened = [], os.open
+
+    def open_twice(*arguments):
+        descriptor = opened(*arguments)
+        inherited.append(os.dup(descriptor))
+        return descriptor
+
+    monkeypatch.setattr(os, "open", open_twice)
+    try:
+        for _ in range(2):
+            with alone_in(tmp_path, wait=False):
+                pass
+    finally:
+        for descriptor in inherited:
+            os.close(descriptor)

@@ -57,7 +57,7 @@ def test_figures_are_those_of_the_results():
     speeds = json.loads((results / "step_time.json").read_text())["networks"]["davidnet"]
     for kind in ("bfloat16", "float32"):
         speed = speeds["images_per_second"][f"keras plain {kind}"]
-        assert re.search(rf"{speed:.0f} (images a second )?in {kind}", text)
+        assert re.search(rf"\b{speed:.0f} (images a second )?in {kind}", text)
     text = (ROOT / "examples/imagewoof_twist.ipynb").read_text()
     runs = json.loads((results / "time_to_accuracy.json").read_text())["series"]
     found, plain = (runs[name]["summary"] for name in ("mxresnet50_twist", "mxresnet50"))

@@ -25,11 +25,11 @@ class Sweep(keras.callbacks.Callback):
         self.losses = []
         self.finished = False
         self._of_update = []
-        self._leftover = 0  # batches of an update that training had begun
+        self.leftover = 0  # batches of an update that training had begun
         self._batch_at_epoch_begin = 0
 
     def on_train_begin(self, logs=None):
-        self._leftover = -batches_counted(self.model.optimizer) % self.batches
+        self.leftover = -batches_counted(self.model.optimizer) % self.batches
         # Here, and not before `fit`, which on some backends builds what is not built yet, and draws
         # a first order of the data for it; so it would have done in the first training.
         self.after.callback(model_state.RandomState().restore)
@@ -52,7 +52,7 @@ class Sweep(keras.callbacks.Callback):
                 f"Received: {', '.join(logs or {}) or 'nothing'}"
             )
         self.batch += 1
-        if self.batch <= self._leftover:
+        if self.batch <= self.leftover:
             return
         self._of_update.append(float(logs["loss"]))
         if len(self._of_update) < self.batches:

@@ -52,8 +52,8 @@ def lr_find(
     It takes any compiled model: with a schedule as learning rate, which is put aside meanwhile;
     with several inputs and outputs; under mixed precision, where a step that loss scaling skips
     still is a point, its loss being real; with `gradient_accumulation_steps`, where a point is one
-    update and its loss the mean over the batches of that update; with `steps_per_execution`, which
-    is 1 meanwhile.
+    update and its loss the mean over the batches of that update, the rest of one that training had
+    begun being left out; with `steps_per_execution`, which is 1 meanwhile.
 
     Args:
         model: Compiled `keras.Model`, trained or not, on any backend.
@@ -139,9 +139,10 @@ def lr_find(
             f"loss={sweep.losses[0]}. Look for wrong values in `data` or the weights."
         )
     if not sweep.finished:
+        needed = sweep.leftover + steps * sweep.batches
         raise ValueError(
-            f"Argument `data` must give {steps * sweep.batches} batches if it is a generator, "
-            f"which cannot start again. Received: a generator that ended after {sweep.batch}"
+            f"Argument `data` must give {needed} batches if it is a generator, which cannot start "
+            f"again. Received: a generator that ended after {sweep.batch}"
         )
     return LRCurve(rates[:count], sweep.losses, steps, mode, beta, max_factor)
 

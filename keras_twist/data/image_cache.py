@@ -35,7 +35,7 @@ class ImageCache:
     """One folder with a file of pixels and an index for each set of decoded pictures.
 
     Args:
-        folder: `pathlib.Path`; it is made when something is written.
+        folder: `pathlib.Path`; it is made when it is needed.
     """
 
     def __init__(self, folder):
@@ -46,7 +46,8 @@ class ImageCache:
     def alone(self):
         """Keeps the folder to this process for the time of a `with` block.
 
-        Whoever loads and stores in one such block finds what another process has made meanwhile.
+        Who loads in it finds what another process has made meanwhile, and who stores in it is
+        not overtaken.
         """
         with contextlib.ExitStack() as stack:
             with contextlib.suppress(OSError):  # Where nothing can be written, `store` says so.
@@ -58,12 +59,13 @@ class ImageCache:
                     stack.enter_context(alone_in(self.folder))
             yield
 
-    def load(self, name, fingerprint):
+    def load(self, name, fingerprint, quiet=False):
         """Maps a set of pictures, after all its bytes were compared with their checksums.
 
         Args:
             name: What it was stored as.
             fingerprint: String that says what it was made from.
+            quiet: Whether to log only what is for debugging. Defaults to False.
 
         Returns:
             `(images, record)`, or None where it is not there, out of date or damaged; the log says
@@ -74,7 +76,9 @@ class ImageCache:
         try:
             record = self._read_index(name)
             if record["fingerprint"] != _versioned(fingerprint):
-                logger.info("The pictures changed since %s was made", self._path(name, "pixels"))
+                level = logging.DEBUG if quiet else logging.INFO
+                path = self._path(name, "pixels")
+                logger.log(level, "The pictures changed since %s was made", path)
                 return None
             path = self._path(name, "pixels")
             checked = os.stat(path)
@@ -82,7 +86,8 @@ class ImageCache:
                 raise DataError(f"{path} is damaged: its checksums differ")
             images = _map(path, checked, tuple(record["shape"]))
         except (DataError, OSError, ValueError, KeyError, TypeError) as error:
-            logger.warning("Cached pictures are not usable and will be made again: %s", error)
+            level = logging.DEBUG if quiet else logging.WARNING
+            logger.log(level, "Cached pictures are not usable and will be made again: %s", error)
             return None
         return images, record
 

@@ -192,11 +192,12 @@ def _load_split(source, split, cache, name, options, on_error):
     """`(images, record)` from the cache, or decoded now."""
     # Where pictures were too large for one limit, another gives another result.
     fingerprint = f"{source.fingerprint}-{options['max_pixels']}"
-    with cache.alone():
-        found = cache.load(name, fingerprint)
-        # What could not be read then may be readable now, though the fingerprint is the same.
-        if found is None or found[1].get("read_failures"):
-            found = _decode_split(source, split, cache, name, fingerprint, options, on_error)
+    found = cache.load(name, fingerprint, quiet=True)
+    if not _is_final(found):
+        with cache.alone():
+            found = cache.load(name, fingerprint)  # Another process may have made it meanwhile.
+            if not _is_final(found):
+                found = _decode_split(source, split, cache, name, fingerprint, options, on_error)
     skipped = found[1]["skipped"]
     if skipped and on_error == "raise":
         raise _failure(source.root, skipped, len(skipped) + len(found[0]))
@@ -209,6 +210,11 @@ def _load_split(source, split, cache, name, options, on_error):
             ": ".join(skipped[0]),
         )
     return found
+
+
+def _is_final(found):
+    # What could not be read then may be readable now, though the fingerprint is the same.
+    return found is not None and not found[1].get("read_failures")
 
 
 def _decode_split(source, split, cache, name, fingerprint, options, on_error):

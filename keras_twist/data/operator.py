@@ -112,7 +112,7 @@ def _keeping_shape(function):
         if tuple(made.shape[1:]) != tuple(images.shape[1:]):
             raise ValueError(
                 "A plain function that changes the height, width or channels of the images must "
-                "come after all random operations, which draw for the shape of before. "
+                "come after every `Augmentation`, which draws for the shape of before. "
                 f"Received: {function!r}, which makes {made.shape} of {images.shape}"
             )
         return made

@@ -2,7 +2,8 @@
 
 import keras
 
-from keras_twist.ops.activations import mish
+from keras_twist.ops.activations import mish, mish_in_training
+from keras_twist.ops.op_by_op import fusible
 
 __all__ = ["Mish"]
 
@@ -38,8 +39,8 @@ class Mish(keras.layers.Layer):
         super().__init__(**kwargs)
         self.supports_masking = True
 
-    def call(self, inputs):
-        return mish(inputs)
+    def call(self, inputs, training=None):
+        return mish_in_training(inputs) if training and fusible(inputs) else mish(inputs)
 
     def compute_output_shape(self, input_shape):
         return input_shape

@@ -1,9 +1,11 @@
 """Activation functions."""
 
+import functools
+
 import keras
 from keras import ops
 
-from keras_twist.ops.op_by_op import compiled, fusible
+from keras_twist.ops.op_by_op import compiled, fusible, runs_op_by_op
 from keras_twist.ops.twist_geometry import at_least_float32
 
 __all__ = ["mish"]
@@ -11,23 +13,37 @@ __all__ = ["mish"]
 
 @ops.custom_gradient
 def _mish(x):
-    # Automatic differentiation keeps the tanh beside x on TensorFlow, and more on JAX, where ReLU
-    # needs one tensor. Here the backward pass starts again from x alone. It uses other operations
-    # than the forward pass on purpose: a graph optimizer that found the same ones twice would
-    # merge them, and keep their results alive between the two passes. One exponential each, since
-    # they are what takes time.
-    def gradient(*args, upstream=None):
-        if upstream is None:  # torch passes the inputs too, and names the upstream gradient
-            (upstream,) = args
-        if fusible(x):
-            return compiled(_mish_gradient, x, upstream)
-        return _mish_gradient(x, upstream)
+    return _mish_value(x), functools.partial(_backward, x)
 
-    return compiled(_mish_value, x) if fusible(x) else _mish_value(x), gradient
+
+@ops.custom_gradient
+def mish_in_training(x):
+    """Mish of a tensor that is `fusible`.
+
+    Nothing but a step of training may call it: what has a compiled piece cannot be exported to
+    ONNX, nor run where XLA is missing, and compiles anew for every size of batch.
+    """
+    return compiled(_mish_value, x), functools.partial(_backward, x)
+
+
+# Automatic differentiation keeps the tanh beside x on TensorFlow, and more on JAX, where ReLU needs
+# one tensor. Here the backward pass starts again from x alone. It uses other operations than the
+# forward pass on purpose: a graph optimizer that found the same ones twice would merge them, and
+# keep their results alive between the two passes.
+def _backward(x, *args, upstream=None):
+    if upstream is None:  # torch passes the inputs too, and names the upstream gradient
+        (upstream,) = args
+    if fusible(x):
+        return compiled(_mish_gradient, x, upstream)
+    return _mish_gradient(x, upstream)
 
 
 def _mish_value(x):
-    # With e = exp(x) and n = e (e + 2): tanh(softplus(x)) = n / (n + 2), which is 1 from 20 on.
+    if keras.backend.backend() == "torch" or runs_op_by_op(x):
+        # Few operations, since each is a pass over the memory.
+        return x * ops.tanh(ops.softplus(x))
+    # One pass does all of them, and exponentials are what takes time: with e = exp(x) and
+    # n = e (e + 2), tanh(softplus(x)) = n / (n + 2), which is 1 from 20 on.
     exact = ops.cast(x, at_least_float32(x))
     e = ops.exp(ops.minimum(exact, 20.0))
     n = e * (e + 2.0)
@@ -52,10 +68,11 @@ def mish(x):
     float64.
 
     Args:
-        x: float tensor of any shape.
+        x: tensor of any shape. Integers are made Keras's `floatx` first.
 
     Returns:
-        A tensor of the shape and dtype of `x`, no smaller than about -0.309.
+        A float tensor of the shape of `x` and, if that has floats, of its dtype; no smaller than
+        about -0.309.
 
     Example:
         >>> y = keras_twist.ops.mish(np.array([-1e4, -1.0, 0.0, 1.0, 1e4], dtype="float32"))
@@ -71,4 +88,7 @@ def mish(x):
     if isinstance(x, keras.KerasTensor):
         # A symbolic tensor records operations; the custom gradient has none to record.
         return x * ops.tanh(ops.softplus(x))
-    return _mish(ops.convert_to_tensor(x))
+    x = ops.convert_to_tensor(x)
+    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
+        x = ops.cast(x, keras.config.floatx())
+    return _mish(x)

@@ -53,9 +53,10 @@ def fusible(tensor):
     passes over the memory cost more than the seconds that each compilation takes: eager code would
     compile for ever new shapes, and the kernels of a GPU need no help.
     """
-    if None in tensor.shape[1:]:
+    shape = tensor.shape
+    if getattr(shape, "rank", 0) is None or None in shape[1:]:
         return False
-    if None not in tensor.shape and math.prod(tensor.shape) < SMALLEST:
+    if None not in shape and math.prod(shape) < SMALLEST:
         return False
     return runs_on_cpu(tensor)
 

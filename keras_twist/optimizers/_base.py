@@ -1,5 +1,7 @@
 """What the optimizers of this package share: real step counts and hyperparameters that can move."""
 
+import warnings
+
 import keras
 from keras import ops
 
@@ -30,9 +32,9 @@ class AveragePerUpdate(keras.optimizers.Optimizer):
             super()._backend_apply_gradients(grads, trainable_variables)
         finally:
             self.use_ema = True
-        # The first update's weights are the first average.
-        keep = ops.where(ops.equal(updates, 1), 0.0, self.ema_momentum)
-        keep = ops.where(is_update, keep, 1.0)
+        keep = ops.where(is_update, self.ema_momentum, 1.0)
+        # The first update's weights are the first average, and until then those before it.
+        keep = ops.where(ops.equal(updates, 1), 0.0, keep)
         frequency = self.ema_overwrite_frequency
         averages = self._model_variables_moving_average
         for variable, average in zip(self._trainable_variables, averages, strict=True):
@@ -60,17 +62,22 @@ class RealUpdateOptimizer(AveragePerUpdate):
     What weight decay spares is part of the configuration: a saved training goes on with it.
     """
 
-    _undecayed_positions = ()
+    _undecayed = ()
+
+    def exclude_from_weight_decay(self, var_list=None, var_names=None):
+        """Exempt variables from weight decay, as in Keras; before the optimizer is built."""
+        super().exclude_from_weight_decay(var_list, var_names)
+        self._undecayed = ()
 
     def build(self, variables):
         """Find the variables that a saved optimizer spared."""
         if not self.built:
-            spare(self, self._undecayed_positions, variables)
+            spare(self, self._undecayed, variables)
         super().build(variables)
 
     def get_config(self):
         """Return the constructor's arguments, and what weight decay spares."""
-        return {**super().get_config(), **undecayed(self, self._undecayed_positions)}
+        return {**super().get_config(), **undecayed(self, self._undecayed)}
 
     def _get_current_learning_rate(self):
         # Not public in Keras. Should it be renamed, schedules count accumulation steps as they
@@ -134,37 +141,53 @@ def from_config(cls, config, custom_objects=None):
     optimizer = cls(**deserialize_schedules(config, custom_objects))
     if spared:
         optimizer.exclude_from_weight_decay(var_names=spared["names"])
-        optimizer._undecayed_positions = tuple(spared["positions"])
+        optimizer._undecayed = tuple(map(tuple, spared["variables"]))
     return optimizer
 
 
-def undecayed(optimizer, positions):
+def undecayed(optimizer, kept):
     """The part of a config that tells what weight decay spares; empty if that is nothing.
 
     Args:
         optimizer: Any optimizer.
-        positions: Of the variables that it is to spare when it is built.
+        kept: Place and shape of each variable that it is to spare when it is built.
     """
     # Not public in Keras. Should they be renamed, a loaded optimizer spares nothing, as there.
     pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
     listed = getattr(optimizer, "_exclude_from_weight_decay", ())
     if optimizer.built:
         variables = enumerate(optimizer._trainable_variables)
-        positions = [number for number, one in variables if optimizer._var_key(one) in listed]
-    if not (pattern or positions):
+        kept = [(at, list(one.shape)) for at, one in variables if optimizer._var_key(one) in listed]
+    elif listed:
+        warnings.warn(
+            "What `exclude_from_weight_decay(var_list=...)` spares is saved from the first step of "
+            "training on, or from `optimizer.build(model.trainable_variables)` on: a loaded "
+            "optimizer will decay it.",
+            stacklevel=3,
+        )
+    if not (pattern or kept):
         return {}
     names = [pattern.pattern] if pattern else None
-    return {UNDECAYED: {"names": names, "positions": list(positions)}}
+    return {UNDECAYED: {"names": names, "variables": [list(one) for one in kept]}}
 
 
-def spare(optimizer, positions, variables):
-    """Have an optimizer that is not built yet spare the variables at these positions."""
-    if positions:
-        optimizer._exclude_from_weight_decay |= {
-            optimizer._var_key(variables[position])
-            for position in positions
-            if position < len(variables)
-        }
+def spare(optimizer, kept, variables):
+    """Have an optimizer that is not built yet spare the variables of these places and shapes.
+
+    Raises:
+        ValueError: if one of them is not among the variables.
+    """
+    listed = getattr(optimizer, "_exclude_from_weight_decay", None)
+    if listed is None:
+        return
+    for at, shape in kept:
+        if at >= len(variables) or list(variables[at].shape) != list(shape):
+            raise ValueError(
+                f"The saved optimizer spared trainable variable {at}, of shape {tuple(shape)}, "
+                "from weight decay: this is another model. Call `exclude_from_weight_decay` for "
+                f"it. Received: shapes {[tuple(one.shape) for one in variables[:20]]}"
+            )
+        listed.add(optimizer._var_key(variables[at]))
 
 
 def add_slots(optimizer, variables, name):

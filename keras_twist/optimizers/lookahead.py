@@ -99,7 +99,7 @@ class Lookahead(AveragePerUpdate):
         self.sync_period = sync_period
         self.slow_step_size = slow_step_size
         self._given = None
-        self._undecayed_positions = ()
+        self._undecayed = ()
 
     def _inner_learning_rate(self):
         return self.inner_optimizer.learning_rate
@@ -138,12 +138,13 @@ class Lookahead(AveragePerUpdate):
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Exempt variables from the wrapped optimizer's weight decay."""
         self.inner_optimizer.exclude_from_weight_decay(var_list, var_names)
+        self._undecayed = ()
 
     def build(self, variables):
         """Create the wrapped optimizer's state and the slow weights."""
         if self.built:
             return
-        spare(self.inner_optimizer, self._undecayed_positions, variables)
+        spare(self.inner_optimizer, self._undecayed, variables)
         self.inner_optimizer.build(variables)
         super().build(variables)
         self._slow_weights = add_slots(self, variables, "slow")
@@ -229,7 +230,7 @@ class Lookahead(AveragePerUpdate):
         self.assign(slow, s)
 
     def get_config(self):
-        """Return the constructor's arguments."""
+        """Return the constructor's arguments, and what weight decay spares, if anything."""
         inner = keras.saving.serialize_keras_object(self.inner_optimizer)
         inner["config"].update({setting: getattr(self, setting) for setting in PIPELINE})
         return {
@@ -238,7 +239,7 @@ class Lookahead(AveragePerUpdate):
             "sync_period": self.sync_period,
             "slow_step_size": keras.saving.serialize_keras_object(self.slow_step_size),
             # Here, since an optimizer of Keras's own does not save it.
-            **undecayed(self.inner_optimizer, self._undecayed_positions),
+            **undecayed(self.inner_optimizer, self._undecayed),
         }
 
     @classmethod

@@ -116,7 +116,7 @@ class Muon(SGD):
         self.assign(variable, ops.subtract(kept, ops.multiply(direction, rate)))
 
     def get_config(self):
-        """Return the constructor's arguments."""
+        """Return the constructor's arguments, and what weight decay spares, if anything."""
         names = "kernel_rate", "kernel_momentum", "steps", "exclude"
         return {**super().get_config(), **{name: getattr(self, name) for name in names}}
 

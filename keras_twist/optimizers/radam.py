@@ -173,7 +173,7 @@ class RAdam(RealUpdateOptimizer):
         self.assign(variable, ops.subtract(kept, update))
 
     def get_config(self):
-        """Return the constructor's arguments."""
+        """Return the constructor's arguments, and what weight decay spares, if anything."""
         config = super().get_config()
         config["beta_1"] = serialize_hyperparameter(self._beta_1)
         for name in ("beta_2", "epsilon", "threshold", "epsilon_mode", "gradient_centralization"):

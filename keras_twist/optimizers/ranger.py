@@ -104,7 +104,7 @@ class Ranger(Lookahead):
     gradient_centralization = property(attrgetter("inner_optimizer.gradient_centralization"))
 
     def get_config(self):
-        """Return the constructor's arguments."""
+        """Return the constructor's arguments, and what weight decay spares, if anything."""
         config = super().get_config()
         return config.pop("inner_optimizer")["config"] | config
 

@@ -118,7 +118,7 @@ class SGD(RealUpdateOptimizer):
         self.assign_add(variable, velocity)
 
     def get_config(self):
-        """Return the constructor's arguments."""
+        """Return the constructor's arguments, and what weight decay spares, if anything."""
         config = super().get_config()
         config["momentum"] = serialize_hyperparameter(self._momentum)
         config["nesterov"] = self.nesterov

@@ -26,13 +26,7 @@ def check_backend(folder=None):
             "recipes are trained by TensorFlow or by JAX: set KERAS_BACKEND=tensorflow or "
             f"KERAS_BACKEND=jax. Received: KERAS_BACKEND={backend}"
         )
-    for name, needed in NEEDED.items():
-        found = getattr(keras.config, name)()
-        if found != needed:
-            raise RecipeError(
-                f"recipes need {name}={needed!r}, in `keras.json` or by `keras.config.set_{name}`. "
-                f"Received: {name}={found!r}"
-            )
+    check_settings()
     if folder is None:
         return
     # Without a readable file nobody knows; the checkpoint is what has to be whole.
@@ -44,3 +38,14 @@ def check_backend(folder=None):
             f"{folder} was begun with KERAS_BACKEND={begun} and goes on with nothing else. "
             f"Received: KERAS_BACKEND={backend}"
         )
+
+
+def check_settings():
+    """Raise `RecipeError` unless Keras has the types and formats that recipes' networks have."""
+    for name, needed in NEEDED.items():
+        found = getattr(keras.config, name)()
+        if found != needed:
+            raise RecipeError(
+                f"recipes need {name}={needed!r}, in `keras.json` or by `keras.config.set_{name}`. "
+                f"Received: {name}={found!r}"
+            )

@@ -27,15 +27,15 @@ _PROGRESS = {
 def origin_of(recipe, data):
     """What a run is begun with: every field of the recipe, and prints of both sets of images."""
     fields = json.loads(json.dumps(dataclasses.asdict(recipe)))
-    sets = {"training images": data.train, "validation images": data.valid}
+    sets = {"train_images": data.train, "valid_images": data.valid}
     return fields | {name: _print_of(*arrays) for name, arrays in sets.items()}
 
 
 def _print_of(images, labels):
-    """Number of images, and a checksum of all labels and of a hundred images."""
+    """Number of images, and a checksum of all labels and of a hundred images; a string."""
     some = images[:: max(len(images) // 100, 1)]
     sum_of_labels = zlib.crc32(np.ascontiguousarray(labels, "int64"))
-    return [len(images), zlib.crc32(np.ascontiguousarray(some), sum_of_labels)]
+    return f"{len(images)}-{zlib.crc32(np.ascontiguousarray(some), sum_of_labels):08x}"
 
 
 class Interrupted(Exception):
@@ -121,7 +121,7 @@ class Checkpoint(keras.callbacks.Callback):
                 f"{self.path} was trained on {progress['steps_per_epoch']} batches an epoch; this "
                 f"data set gives {self.steps_per_epoch}."
             )
-        self._check_origin(progress.get("origin", {}))
+        self._check_origin(progress.get("origin"))
         self.step = progress["step"]
         self.stopwatch.carry_over(progress["seconds"], progress["epoch_seconds"])
         if self.step % self.steps_per_epoch:
@@ -132,12 +132,13 @@ class Checkpoint(keras.callbacks.Callback):
         """Raise unless what a run was begun with is what it has now, as far as it is known."""
         if not isinstance(found, dict):
             raise RecipeError(f"{self.path} is damaged: it does not tell its origin.")
-        for name in self.origin.keys() & found.keys():
-            if self.origin[name] != found[name]:
-                now, begun = (shown(str(value))[:100] for value in (self.origin[name], found[name]))
+        for name, now in self.origin.items():
+            # A field that recipes have got since stands for what they did before.
+            if found.get(name, now) != now:
+                now, begun = (shown(str(value))[:100] for value in (now, found[name]))
                 raise RecipeError(
-                    f"{self.path} was begun with {name} {begun} and goes on with nothing else. "
-                    f"Received: {now}"
+                    f"{self.path} was begun with {name}={begun} and goes on with nothing else. "
+                    f"Received: {name}={now}"
                 )
 
     def on_epoch_begin(self, epoch, logs=None):

@@ -77,14 +77,19 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
     changed = dataclasses.replace(recipe, **values)
     flags = [f"--{name}" for name in ("resume", "trained", "replay") if getattr(options, name)]
     # Also one that is what the default recipe has, which is not what is gone on with.
-    given = {word.lstrip("-").partition("=")[0].replace("-", "_") for word in translated}
-    if flags and (named or given & vars(recipe).keys()):
-        raise RecipeError(f"{flags[0]} brings its own recipe: give no other, and change no field.")
+    words = (word[2:].partition("=")[0] for word in translated if word.startswith("--"))
+    given = {word.replace("-", "_") for word in words} & vars(recipe).keys()
+    seed = {"seed": values["seed"]} if options.replay is not None and "seed" in given else {}
+    if flags and (named or given - seed.keys()):
+        but = " but the seed" * (options.replay is not None)
+        raise RecipeError(
+            f"{flags[0]} brings its own recipe: give no other, and change no field{but}."
+        )
     if options.replay is not None:
         changed = read_recipe(options.replay)
         if type(changed) is not type(recipe):
             raise RecipeError(f"{options.replay} is a run of the other script.")
-        return changed, options
+        return dataclasses.replace(changed, **seed), options
     return None if flags else changed, options
 
 
@@ -134,7 +139,7 @@ def _told(text, recipe, about):
     unknown = re.match(r"Unrecognized options: (\S+)", text)
     if unknown and unknown[1] in about:
         return f"the recipe comes first, and is one: {unknown[1]}, then the fields to change."
-    missing = re.match(r"Missing value for argument '--(\w+)'", text)
+    missing = re.match(r"Missing value for argument '\W*--(\w+)'", text)
     if missing and get_type_hints(type(recipe)).get(missing[1]) is bool:
         return f"--{missing[1]} needs True or False."
     return text

@@ -7,7 +7,7 @@ import statistics
 import sys
 
 from keras_twist.data import DataError
-from keras_twist.recipes import backends, dry_run, export, output, task
+from keras_twist.recipes import backends, checkpoint, dry_run, export, output, task
 from keras_twist.recipes.fit import fit
 from keras_twist.recipes.lr_find import range_test
 from keras_twist.recipes.predict import Predictor
@@ -30,11 +30,14 @@ def command(options):
 
 
 def _train(recipe, options):
-    found = []
+    found, stopped = [], 0
     try:
         _train_all(recipe, options, found)
+    except checkpoint.Interrupted:
+        stopped = 1  # It is resumed, which the last line tells.
+        raise
     finally:  # What is trained is told all the same, whatever stops the others.
-        _write_results(recipe, options, found)
+        _write_results(recipe, options, found, len(found) + stopped)
     return 0
 
 
@@ -59,7 +62,7 @@ def _train_all(recipe, options, found):
             found[-1]["exported"] = _export(result.model, used, result.folder, options)
 
 
-def _write_results(recipe, options, found):
+def _write_results(recipe, options, found, begun):
     """Tell what one run reached, or several and what they have in common."""
     if not found:
         return
@@ -73,12 +76,13 @@ def _write_results(recipe, options, found):
     text = f"[{listed}] %, mean {100 * mean:.2f} %"
     if deviation is not None:
         text += f", standard deviation {100 * deviation:.2f}"
-    if left := options.runs - len(found):
-        seed = recipe.seed + len(found)
+    left = options.runs - begun
+    if left:
+        seed = recipe.seed + begun
         text += f"; {left} of {options.runs} runs are left: --seed {seed} --runs {left}"
     output.write(options, text)
     content = {"runs": found, "accuracies": accuracies, "mean": mean}
-    output.write_json(options, content | {"standard_deviation": deviation})
+    output.write_json(options, content | {"standard_deviation": deviation, "left": left})
 
 
 def _sentence(result):

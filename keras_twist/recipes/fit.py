@@ -96,7 +96,10 @@ def fit(
             remove_partials(resume)
         recipe, data, model, steps_per_epoch = prepare(recipe, data_dir)
         begun = first_twist(model)
-        replicas.check_same(recipe=recipe, images=[len(y) for _, y in (data.train, data.valid)])
+        origin = checkpoint.origin_of(recipe, data)
+        replicas.check_same(
+            recipe=recipe, images=[origin[f"{part}_images"] for part in ("train", "valid")]
+        )
         trainer = trainer_of(model, replicas)
         feed = task.training_feed(recipe, data)
         with out_of_memory(recipe), feed.attach(model):  # What is compiled now is used to the end.
@@ -116,7 +119,7 @@ def fit(
                 checkpoint_minutes,
                 steps_per_epoch,
                 trainer,
-                checkpoint.origin_of(recipe, data),
+                origin,
             )
             keeper.restore(model)
             trainer.spread_seeds()

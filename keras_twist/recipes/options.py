@@ -32,7 +32,7 @@ class Options:
 
     replay: Path | None = None
     """Folder of a run to do over from its recipe.json, in another folder; on a CPU, to the same
-    weights."""
+    weights. Takes another --seed."""
 
     checkpoint_minutes: float = 5.0
     """Time between checkpoints within an epoch."""

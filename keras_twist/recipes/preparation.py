@@ -58,6 +58,7 @@ def prepare(recipe, data_dir=None):
             f"Field `batch_size` must not be larger than the training set, {len(data.train[1])}. "
             f"Received: batch_size={recipe.batch_size}"
         )
+    task.check_replicas(recipe, len(data.valid[1]))
     keras.utils.set_random_seed(recipe.seed)
     with replicas.scope(), runtime.precision_policy(policy):
         model = task.of(recipe).build_model(recipe, data)

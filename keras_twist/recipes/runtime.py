@@ -127,7 +127,7 @@ def use_deterministic_operations():
 
 
 def gpu_capabilities():
-    """Compute capability `(major, minor)` of each GPU that TensorFlow sees, or of that JAX uses."""
+    """Compute capability `(major, minor)` of each GPU that TensorFlow or JAX computes on."""
     return [capability for _, capability in _gpus()]
 
 
@@ -138,7 +138,8 @@ def _gpus():
         return [(device.device_kind, _capability(device))] if device.platform == "gpu" else []
     import tensorflow as tf
 
-    details = map(tf.config.experimental.get_device_details, tf.config.list_physical_devices("GPU"))
+    used = tf.config.get_visible_devices("GPU")
+    details = map(tf.config.experimental.get_device_details, used)
     return [(one.get("device_name"), one.get("compute_capability", (0, 0))) for one in details]
 
 

@@ -68,16 +68,7 @@ def validation_batches(recipe, data):
 
 
 def shareable(largest, count, devices):
-    """Size of batches of `count` images, of which the last, too, has one for each device.
-
-    Raises:
-        RecipeError: if there are fewer images than devices.
-    """
-    if count < devices:
-        raise RecipeError(
-            f"Field `replicas` must not be larger than the number of validation images, {count}. "
-            f"Received: replicas={devices}"
-        )
+    """Size of batches of `count` images, of which the last, too, has one for each device."""
     sizes = range(largest, devices - 1, -1)
     return next((size for size in sizes if not 0 < count % size < devices), count)
 
@@ -97,6 +88,15 @@ def compile_model(model, recipe, steps, jit_compile):
         ],
         jit_compile=jit_compile,
     )
+
+
+def check_replicas(recipe, count):
+    """Raise unless each device has one of so many validation images."""
+    if count < (recipe.replicas or 1):
+        raise RecipeError(
+            f"Field `replicas` must not be larger than the number of validation images, {count}. "
+            f"Received: replicas={recipe.replicas}"
+        )
 
 
 def check_holdout(recipe, count):

@@ -5,7 +5,7 @@ from pathlib import Path
 import keras
 
 from keras_twist.data.errors import shown
-from keras_twist.recipes import run_folder
+from keras_twist.recipes import backends, run_folder
 from keras_twist.recipes.recipe import RecipeError
 
 MODEL = "model.keras"
@@ -25,8 +25,10 @@ def load_trained(folder):
 
     Raises:
         RecipeError: if the folder is not one of a run, has no model yet, a damaged one or one of
-            something else than square pictures.
+            something else than square pictures; or if Keras has another floatx or is set to
+            channels-first images.
     """
+    backends.check_settings()
     folder = Path(folder)
     recipe = run_folder.read_recipe(folder)
     path = folder / MODEL

@@ -137,6 +137,8 @@ def test_in_the_middle_of_an_update_points_are_of_the_next_ones():
     model.compile(optimizer, lambda target, prediction: target + 0 * prediction)
     numbers = [(np.zeros((1, 1)), np.full((1, 1), number, "float32")) for number in range(42)]
     model.fit(np.zeros((6, 1)), np.zeros((6, 1)), batch_size=1, verbose=0)
+    with pytest.raises(ValueError, match="must give 42 batches .* ended after 41"):
+        lr_find(model, (batch for batch in numbers[:41]), steps=10, divergence=100)
     curve = lr_find(model, endless(numbers), steps=10, divergence=100)
     # Batches 0 and 1 are the rest of the update that training had begun.
     np.testing.assert_allclose(curve.losses, np.arange(3.5, 42, 4))

@@ -126,6 +126,16 @@ def test_an_average_goes_on_with_updates_and_not_with_batches(row, options):
     np.testing.assert_allclose(flat(parts), flat(whole), atol=2e-5)
 
 
+@pytest.mark.parametrize("options", [{}, {"ema_overwrite_frequency": 1}], ids=["end", "often"])
+@each(OPTIMIZERS)
+def test_an_average_without_an_update_is_the_weights(row, options):
+    model = small_net()
+    optimizer = row(0.1, use_ema=True, gradient_accumulation_steps=UPDATES + 1, **options)
+    model.compile(optimizer, "mse", **PLAIN)
+    fit(model)
+    np.testing.assert_array_equal(flat(model), flat(small_net()))
+
+
 @pytest.mark.parametrize("how", ["var_names", "var_list"])
 @each(OPTIMIZERS)
 def test_what_weight_decay_spares_is_saved(row, how, tmp_path):
@@ -144,6 +154,33 @@ def test_what_weight_decay_spares_is_saved(row, how, tmp_path):
     for one in (model, loaded):
         one.fit(x, y, batch_size=4, epochs=4, verbose=0)
     np.testing.assert_array_equal(flat(loaded), flat(model))
+
+
+@each(OPTIMIZERS)
+def test_what_is_spared_is_looked_for_in_another_model(row):
+    def variables(*shapes):
+        return [keras.Variable(np.ones(shape, "float32")) for shape in shapes]
+
+    def spared(optimizer):
+        inner = getattr(optimizer, "inner_optimizer", optimizer)
+        return [not inner._use_weight_decay(one) for one in optimizer._trainable_variables]
+
+    begun, given = row(0.05, weight_decay=0.5), variables((3, 2), (2,), (2, 2), (2,))
+    begun.exclude_from_weight_decay(var_list=[given[1], given[3]])
+    with pytest.warns(UserWarning, match="will decay it"):
+        begun.get_config()
+    begun.build(given)
+    config = through_json(begun.get_config())
+    again = type(begun).from_config(config)
+    again.build(variables((3, 2), (2,), (2, 2), (2,)))
+    assert spared(again) == [False, True, False, True]
+    for others in (variables((3, 2), (2, 2), (2,)), variables((3, 2), (2,))):
+        with pytest.raises(ValueError, match="spared trainable variable .*another model"):
+            type(begun).from_config(config).build(others)
+        anew = type(begun).from_config(config)
+        anew.exclude_from_weight_decay(var_list=others[:1])
+        anew.build(others)
+        assert spared(anew) == [True] + [False] * (len(others) - 1)
 
 
 @each(OPTIMIZERS)

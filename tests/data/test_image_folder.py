@@ -545,10 +545,12 @@ def test_bad_archives(tmp_path, forge):
 
 def test_of_processes_at_once_one_decodes_and_without_keras(tree, forge):
     code = forge.ALONE + (
+        "import time\n"
         "from keras_twist.data import image_folder\n"
         "decode = image_folder._decode_split\n"
         "def decode_aloud(source, split, *rest):\n"
         "    print('decoding', split)\n"
+        "    time.sleep(1)\n"  # until all have started
         "    return decode(source, split, *rest)\n"
         "image_folder._decode_split = decode_aloud\n"
         "sizes = {'image_size': 8, 'stored_size': 10}\n"

@@ -141,7 +141,7 @@ def test_a_function_may_change_the_shape_after_the_last_draw():
 
     dataset = data.train_dataset(*numbered(8), 4, augment=(data.random_cutout(3), half))
     assert batches(dataset)[0][0].shape == (4, 4, 8, 3)
-    with pytest.raises(ValueError, match=r"must come after all random.*half.*4, 8, 3\).*8, 8, 3"):
+    with pytest.raises(ValueError, match=r"must come after every `Aug.*half.*4, 8, 3\).*8, 8, 3"):
         # Drawn for 8 rows, half of the squares would lie outside of 4.
         data.train_dataset(*numbered(8), 4, augment=(half, data.random_cutout(3)))
 

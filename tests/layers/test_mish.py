@@ -2,9 +2,10 @@
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
 
-from keras_twist.layers import Mish
+from keras_twist.layers import BatchNormAct, Mish
 
 
 def test_the_layer_computes_the_function():
@@ -18,3 +19,22 @@ def test_masks_pass_through_and_shapes_stay():
     assert layer.supports_masking
     assert layer.compute_output_shape((None, 7, 3)) == (None, 7, 3)
     assert keras.Sequential([keras.Input((None, 3)), layer]).output_shape == (None, None, 3)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's graphs")
+@pytest.mark.parametrize("layer", [Mish, lambda: BatchNormAct("mish")], ids=["mish", "norm"])
+def test_only_training_has_pieces_for_xla(layer):
+    """Without them a SavedModel runs anywhere, and becomes ONNX."""
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        pytest.skip("the kernels of a GPU need none")
+    model = keras.Sequential([keras.Input((8, 8, 3)), layer()])
+
+    def compiles(training):
+        function = tf.function(lambda x: model(x, training=training), autograph=False)
+        graph = function.get_concrete_function(tf.TensorSpec((None, 8, 8, 3))).graph.as_graph_def()
+        functions = graph.library.function
+        return any("_XlaMustCompile" in one.attr for one in functions)
+
+    assert compiles(training=True) and not compiles(training=False)

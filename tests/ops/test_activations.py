@@ -119,3 +119,24 @@ def test_the_backward_pass_keeps_one_tensor():
     # Keras leaves the gradient to the backend; torch has an operation of its own for it.
     if keras.backend.backend() != "torch":
         assert kept_for_the_backward_pass(keras.activations.mish) > 1
+
+
+@pytest.mark.parametrize("dtype", ["int32", "uint8", "bool"])
+def test_integers_become_floats(dtype):
+    x = ops.convert_to_tensor(np.array([0, 1, 1]), dtype=dtype)
+    y = mish(x)
+    assert keras.backend.standardize_dtype(y.dtype) == keras.config.floatx()
+    assert_close(y, [0, 0.8650984, 0.8650984], TOLERANCE["float32"])
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's shapes")
+def test_a_tensor_may_be_of_any_rank():
+    import tensorflow as tf
+
+    @tf.function(input_signature=[tf.TensorSpec(None, "float32")])
+    def both(x):
+        return value_and_slope(x)
+
+    y, slope = both([[0.0, 1.0]])
+    assert_close(y, [[0, 0.8650984]], TOLERANCE["float32"])
+    assert_close(slope, [[0.6, 1.0490363]], TOLERANCE["float32"])

@@ -16,6 +16,8 @@ from keras_twist.recipes import RecipeError, checkpoint, state_file
         {"step": 1, "steps_per_epoch": True, "seconds": 0.0, "epoch_seconds": 0.0},
         {"step": 1, "steps_per_epoch": 2, "seconds": float("nan"), "epoch_seconds": 0.0},
         {"step": 1, "steps_per_epoch": 2, "seconds": "long", "epoch_seconds": 0.0},
+        {"step": 1, "steps_per_epoch": 2, "seconds": 1.0, "epoch_seconds": 0.0},
+        {"step": 1, "steps_per_epoch": 2, "seconds": 1.0, "epoch_seconds": 0.0, "origin": ["seed"]},
     ],
     ids=str,
 )

@@ -60,14 +60,25 @@ def test_a_tree_that_comes_class_by_class_is_mixed(monkeypatch):
 @given(st.integers(1, 60), st.integers(1, 300), st.integers(1, 40))
 def test_every_device_has_an_image_of_every_batch(largest, count, devices):
     if count < devices:
+        recipe = CIFARRecipe("test", strategy="mirrored", replicas=devices)
         with pytest.raises(RecipeError, match="`replicas` must not be larger"):
-            task.shareable(largest, count, devices)
+            task.check_replicas(recipe, count)
         return
     size = task.shareable(largest, count, devices)
     assert count % size == 0 or count % size >= devices
     assert devices <= size and (size <= largest or size == count)
     if devices == 1:
         assert size == largest
+
+
+def test_validation_is_shared_by_the_devices(tiny_images, monkeypatch):
+    monkeypatch.setattr(cifar, "EVAL_BATCH_SIZE", 33)
+    data = task.Data(*tiny_images, "test")
+    sizes = {}
+    for recipe in (CIFARRecipe("one"), CIFARRecipe("two", strategy="mirrored", replicas=2)):
+        batches = task.validation_batches(recipe, data)
+        sizes[recipe.replicas] = [len(labels) for _, labels in batches]
+    assert sizes == {None: [33, 33, 33, 1], 2: [32, 32, 32, 4]}
 
 
 # On JAX, where compiling takes most of the time, test_jax.py and the script train `assignment`.

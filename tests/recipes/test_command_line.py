@@ -13,6 +13,7 @@ from keras_twist.recipes import (
     WOOF_RECIPES,
     RecipeError,
     cifar_recipes,
+    run_folder,
     woof_recipes,
 )
 from keras_twist.recipes.cifar_recipes import ABOUT
@@ -58,6 +59,24 @@ def test_resume_brings_its_own_recipe():
     )
 
 
+@pytest.mark.parametrize("name", ["dataset", "model", "mixup"])
+def test_folders_may_be_called_as_fields_are(name):
+    folder = Path(name)
+    assert parsed("--resume", name) == (None, Options(resume=folder))
+    assert parsed("--resume", "x", "--data_dir", name)[1].data_dir == folder
+    assert parsed("--trained", "x", "--predict", name)[1].predict == (folder,)
+
+
+def test_replay_takes_another_seed(tmp_path):
+    recipe = dataclasses.replace(CIFAR_RECIPES["davidnet"], epochs=3, seed=2)
+    run_folder.write_recipe(tmp_path, recipe)
+    assert parsed("--replay", str(tmp_path))[0] == recipe
+    for arguments in (["--seed", "0"], ["--seed=0", "--runs", "2"]):
+        assert parsed("--replay", str(tmp_path), *arguments)[0] == dataclasses.replace(
+            recipe, seed=0
+        )
+
+
 def test_lr_find_is_a_plain_flag():
     recipe, options = parsed("davidnet", "--lr_find", "--bs", "128", "--lr_find_steps", "60")
     assert recipe == dataclasses.replace(CIFAR_RECIPES["davidnet"], batch_size=128)
@@ -81,7 +100,9 @@ def test_lr_find_is_a_plain_flag():
         (["davidnet", "--resume", "x"], "--resume brings its own recipe"),
         (["--resume", "x", "--epochs", "3"], "--resume brings its own recipe"),
         (["--resume", "x", "--epochs", "4"], "--resume brings its own recipe"),  # the default's
-        (["--replay", "x", "--batch-size=512"], "--replay brings its own recipe"),
+        (["--replay", "x", "--batch-size=512"], "--replay brings .*, and change no field but the"),
+        (["quick", "--replay", "x", "--seed", "1"], "--replay brings its own recipe"),
+        (["--resume", "x", "--seed", "1"], "--resume brings .*, and change no field[.]"),
         (["davidnet", "--trained", "x", "--predict", "y"], "--trained brings its own recipe"),
         (["--resume", "x", "--lr_find"], "--lr_find and --resume exclude each other"),
         (["--dry_run", "--dump", "--lr_find"], "--dry_run and --dump and --lr_find exclude"),

@@ -22,6 +22,7 @@ from keras_twist.recipes import (
     task,
 )
 from keras_twist.recipes.preparation import warm_up
+from keras_twist.recipes.trainer import Trainer
 
 pytestmark = [
     pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="fit feeds by tf.data"),
@@ -188,11 +189,11 @@ def test_other_data_than_before_are_refused(stopped, tiny_images, monkeypatch):
         fit(resume=stopped)
     for change in ({"train": (x, np.roll(y, 1))}, {"train": (255 - x, y)}, {"valid": (x, y)}):
         sets = {"train": (x, y), "valid": test} | change
-        name = {"train": "training", "valid": "validation"}[next(iter(change))]
+        (name,) = change
         monkeypatch.setattr(
             cifar, "load_cifar10", lambda data_dir, s=sets: (s["train"], s["valid"])
         )
-        with pytest.raises(RecipeError, match=f"begun with {name} images .* nothing else"):
+        with pytest.raises(RecipeError, match=f"begun with {name}_images=.* nothing else"):
             fit(resume=stopped)
 
 
@@ -201,7 +202,19 @@ def test_another_recipe_than_before_is_refused(stopped, tiny_tree, change):
     recipe = dataclasses.replace(run_folder.read_recipe(stopped), **change)
     run_folder.write_recipe(stopped, recipe)
     ((name, value),) = change.items()
-    with pytest.raises(RecipeError, match=rf"begun with {name} .*nothing else. Received: {value}"):
+    with pytest.raises(RecipeError, match=rf"begun with {name}=.*else. Received: {name}={value}"):
+        fit(resume=stopped, data_dir=tiny_tree)
+
+
+def test_copies_of_a_model_draw_numbers_of_their_own(stopped, tiny_tree, monkeypatch):
+    class Spread(Exception):
+        """The trainer was asked for it."""
+
+    def spread(trainer):
+        raise Spread
+
+    monkeypatch.setattr(Trainer, "spread_seeds", spread)
+    with pytest.raises(Spread):
         fit(resume=stopped, data_dir=tiny_tree)
 
 

@@ -8,6 +8,7 @@ import keras
 import pytest
 
 from keras_twist.recipes import RecipeError, backends, runtime
+from keras_twist.recipes.trained import load_trained
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,9 @@ def test_keras_set_to_other_numbers_or_images_is_refused(name, value):
             RecipeError, match=f"need {name}='{before}'.*Received: {name}='{value}'"
         ):
             backends.check_backend()
+        # Before the folder is looked for.
+        with pytest.raises(RecipeError, match=f"need {name}='{before}'"):
+            load_trained("nowhere")
     finally:
         getattr(keras.config, f"set_{name}")(before)
 
@@ -90,7 +94,17 @@ def test_the_environment_tells_versions_and_device():
     assert found["versions"]["keras"] == keras.__version__
     assert found["devices"] and found["processor"] and found["cores"] >= 1
     assert (found["precision"], found["xla"]) == ("float32", False)
-    assert len(found["gpus"]) == len(runtime.gpu_capabilities())
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's devices")
+def test_gpus_that_are_hidden_are_not_told(monkeypatch):
+    config = __import__("tensorflow").config
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind=None: ["first", "second"])
+    monkeypatch.setattr(config, "get_visible_devices", lambda kind=None: ["second"])
+    details = {"second": {"device_name": "B", "compute_capability": (9, 0)}}
+    monkeypatch.setattr(config.experimental, "get_device_details", details.__getitem__)
+    assert runtime.describe_environment("float32", False)["gpus"] == ["B"]
+    assert runtime.gpu_capabilities() == [(9, 0)]
 
 
 def test_the_commit_is_marked_where_code_differs_from_it(tmp_path, monkeypatch):
