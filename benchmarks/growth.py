@@ -27,6 +27,7 @@ import machine
 import numpy as np
 import results_file
 from flops import training_flops
+from matplotlib import ticker
 from step_time import steps_of
 
 from keras_twist import models, optimizers
@@ -138,6 +139,9 @@ def plot(axes):
             place.loglog(values, ideal, "--", color=ORANGE, label="in proportion")
             place.legend(frameon=False)
         place.set_xticks(values, [f"{value:,}" for value in values], rotation=45)
+        # A curve may lie between two powers of ten.
+        place.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+        place.yaxis.set_major_formatter("{x:g}")
         place.minorticks_off()
         place.set_xlabel(axis)
         place.set_ylabel("s an epoch" if axis == "images" else "ms an image")
