@@ -1,6 +1,6 @@
 """How the cost of training grows with batch size, image size, width and number of images.
 
-    python benchmarks/growth.py      # ten minutes on two cores
+    python benchmarks/growth.py      # five minutes on two cores
 
 One quantity at a time, the others as in the recipe `quick`: SpeedNet of width 32, 512 images of 32
 pixels. Rounds go through all values in turn; the median counts. Beside the milliseconds per image
