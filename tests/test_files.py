@@ -79,6 +79,7 @@ def test_a_folder_is_let_go_though_a_child_has_the_lock_as_well(tmp_path, monkey
         for _ in range(2):
             with alone_in(tmp_path, wait=False):
                 pass
+        assert len(inherited) == 2  # Both got in.
     finally:
         for descriptor in inherited:
             os.close(descriptor)

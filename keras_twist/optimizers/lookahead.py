@@ -9,7 +9,8 @@ import keras
 from keras import ops
 
 from keras_twist.arguments import check_integer, check_number
-from keras_twist.optimizers._base import AveragePerUpdate, add_slots, from_config, spare, undecayed
+from keras_twist.optimizers._base import AveragePerUpdate, add_slots, from_config
+from keras_twist.optimizers._spared import spare, undecayed
 
 # What Keras does around an update. The wrapper does it in the wrapped optimizer's place: an
 # average and a constraint are then of the weights after the pull, and only the wrapper counts.
