@@ -91,7 +91,7 @@ def write_page():
         "`benchmarks/results/faults.json`, with the commit of each row.\n"
     )
     faults, files = (table(found["faults"]) for found in (results, fuzz))
-    told = "\n`benchmarks/results/fuzz.json`.\n"
+    told = "\nAll figures are in `benchmarks/results/fuzz.json`.\n"
     PAGE.write_text(f"{INTRODUCTION}\n{faults}{where}{FILES}\n{files}{told}{LONG_RUN}")
 
 

@@ -34,6 +34,13 @@ def test_hushes_what_is_not_python_and_gives_the_screen_back(capfd):
     assert capfd.readouterr().err == "afterwards"
 
 
+def test_a_closed_screen_is_let_be():
+    code = "import os; os.close(2)\nfrom keras_twist.quiet_start import hushed\n"
+    code += "with hushed(): print(1)"
+    done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE)
+    assert (done.returncode, done.stdout) == (0, b"1\n")
+
+
 def test_a_report_starts_without_messages(tmp_path):
     command = [sys.executable, "-m", "keras_twist.report", tmp_path / "nowhere"]
     environment = {k: v for k, v in os.environ.items() if k != "TF_CPP_MIN_LOG_LEVEL"}

@@ -190,7 +190,9 @@ class Checkpoint(keras.callbacks.Callback):
         self._handlers = {}
         if threading.current_thread() is threading.main_thread():
             for signum in (signal.SIGINT, signal.SIGTERM):
-                self._handlers[signum] = signal.signal(signum, self._note)
+                # Ctrl-C is not meant for what a script has started by `&`: there it is ignored.
+                if signal.getsignal(signum) is not signal.SIG_IGN:
+                    self._handlers[signum] = signal.signal(signum, self._note)
         return self
 
     def __exit__(self, *error):
@@ -199,5 +201,5 @@ class Checkpoint(keras.callbacks.Callback):
 
     def _note(self, signum, frame):
         if self.signum is not None:  # The second one means now.
-            raise KeyboardInterrupt
+            raise KeyboardInterrupt(signum)
         self.signum = signum

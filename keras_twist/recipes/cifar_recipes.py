@@ -34,8 +34,8 @@ class CIFARRecipe(Recipe):
     }
 
     model: Literal[tuple(cifar_networks.MODELS)] = "davidnet"
-    """Network; see keras_twist.models. speednet95 and speednet96 are SpeedNets of twice the width,
-    the latter with three convolutions in each group."""
+    """Network; see keras_twist.models. speednet95 and speednet96 are wider SpeedNets, the latter
+    with three convolutions in each group."""
 
     width: int | None = None
     """Filters of the first convolution; the others grow with it."""
@@ -93,7 +93,7 @@ ABOUT = {
     "fast": "airbench94_muon for 12 epochs instead of 8: SpeedNet, orthogonal steps of kernels. "
     "94 % where logits are averaged over mirror images, which the result tells besides; without "
     "that, with --epochs 26 --cutout 8.",
-    "fast95": "airbench95: a SpeedNet of twice the width, 15 epochs, SGD and Lookahead, goal 95 %. "
+    "fast95": "airbench95: a wider SpeedNet, 15 epochs, SGD and Lookahead, goal 95 %. "
     "Not trained to its end yet.",
     "fast96": "airbench96: ten convolutions, 37 epochs and cutout, goal 96 %, likewise.",
     "davidnet": "cifar10-fast: DavidNet, 24 epochs, rate 0 -> 0.4 at epoch 5 -> 0, goal 94.1 %.",

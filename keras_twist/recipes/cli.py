@@ -1,8 +1,10 @@
 """The training scripts: from arguments to a command, and from what stops it to an exit code."""
 
+import contextlib
 import logging
 import signal
 import sys
+import threading
 import warnings
 
 from keras_twist.data import DataError
@@ -41,15 +43,34 @@ def main(recipes, about, default, arguments=None, flags=published_flags.COMMON, 
         export.check_packages(options.export)
         if options.gpu is not None:
             runtime.use_gpu(options.gpu)
-        return commands.command(options)(recipe, options)
+        with _sigterm_as_ctrl_c():
+            return commands.command(options)(recipe, options)
     except Interrupted as stop:
         # Programs read JSON from the standard output, or nothing.
         stream = sys.stderr if options.json else sys.stdout
         stream.write(f"stopped after {stop.step} steps; go on with --resume {stop.folder}\n")
         return 128 + stop.signum
-    except KeyboardInterrupt:
-        sys.stderr.write("stopped at once; the last checkpoint is what it was\n")
-        return 128 + signal.SIGINT
+    except KeyboardInterrupt as stop:
+        sys.stderr.write("stopped at once; a checkpoint, if there is one, is what it was\n")
+        return 128 + (stop.args[0] if stop.args else signal.SIGINT)
     except (RecipeError, DataError, OSError) as error:
         output.write_error(error)
         return 2
+
+
+@contextlib.contextmanager
+def _sigterm_as_ctrl_c():
+    """Have SIGTERM unwind what runs, which tidies up and tells what is done, as Ctrl-C does."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+def _interrupt(signum, frame):
+    raise KeyboardInterrupt(signum)

@@ -58,8 +58,8 @@ def _train_all(recipe, options, found):
         found.append(result.to_dict())
         output.write(options, _sentence(result))
         if options.export and result.model is not None:
-            used = read_recipe(result.folder)
-            found[-1]["exported"] = _export(result.model, used, result.folder, options)
+            found[-1]["exported"] = made = []
+            _export(result.model, read_recipe(result.folder), result.folder, options, made)
 
 
 def _write_results(recipe, options, found, begun):
@@ -101,21 +101,25 @@ def _sentence(result):
 def _use_trained(_, options):
     """Export the model of a run, and have it classify pictures."""
     content, code = {}, 0
-    if options.export:
-        recipe, model = load_trained(options.trained)
-        content["exported"] = _export(model, recipe, options.trained, options)
-    if options.predict:
-        content["predicted"], code = _predict(options)
-    output.write_json(options, content)
+    try:
+        if options.export:
+            recipe, model = load_trained(options.trained)
+            content["exported"] = made = []
+            _export(model, recipe, options.trained, options, made)
+        if options.predict:
+            content["predicted"], code = _predict(options)
+    finally:  # What is made is told, whatever stops the rest.
+        if any(content.values()):
+            output.write_json(options, content)
     return code
 
 
-def _export(model, recipe, folder, options):
+def _export(model, recipe, folder, options, made):
+    """Make the files that are asked for; what is told of them goes into a list as they come."""
     data = task.of(recipe).load(recipe, options.data_dir)
-    made = export.export(model, recipe, data, folder, options.export)
-    for one in made:
+    for one in export.export(model, recipe, data, folder, options.export):
+        made.append(one.to_dict())
         output.write(options, str(one))
-    return [one.to_dict() for one in made]
 
 
 def _predict(options):

@@ -1,6 +1,8 @@
 """Keras's own records of a training, beside `metrics.jsonl`: a CSV file, and TensorBoard's."""
 
+import contextlib
 import math
+import re
 import shutil
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +16,9 @@ FILES = {"csv": "training.csv", "tensorboard": "tensorboard"}
 
 
 def check_logs(wanted):
-    """Raise `RecipeError`, which says what to install, if a record needs a missing package."""
+    """Raise `RecipeError` if a record is unknown, or needs a package that is to be installed."""
+    if unknown := [name for name in wanted if name not in FILES]:
+        raise RecipeError(f"`log` takes {' and '.join(FILES)}. Received: {unknown[0]!r}")
     if "tensorboard" in wanted and find_spec("tensorboard") is None:
         raise RecipeError(
             "--log tensorboard needs a package: pip install 'keras_twist[tensorboard]'"
@@ -40,7 +44,7 @@ def epoch_logs(folder, wanted, model, rows):
         List of callbacks with a method `close`.
 
     Raises:
-        RecipeError: if a package is missing.
+        RecipeError: if a record is unknown or a package is missing.
     """
     paths = {name: Path(folder) / file for name, file in FILES.items()}
     used = [name for name, path in paths.items() if name in wanted or path.exists()]
@@ -58,15 +62,39 @@ class _CSV(keras.callbacks.CSVLogger):
         self.on_train_end()
 
 
+@contextlib.contextmanager
+def _disk_errors():
+    """TensorFlow's errors of a full disk or a folder that is read-only, as Python's `OSError`."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except tf.errors.OpError as error:
+        reason = re.sub(r"{{.*?}}|\[Op:.*", "", " ".join(str(error).split())).strip()[:300]
+        raise OSError(f"TensorBoard's records cannot be written: {reason}") from error
+
+
 class _TensorBoard(keras.callbacks.TensorBoard):
     # With these hooks Keras would wait for the end of each step; what they record is switched off.
     on_train_batch_begin = keras.callbacks.Callback.on_train_batch_begin
     on_train_batch_end = keras.callbacks.Callback.on_train_batch_end
     on_test_batch_begin = keras.callbacks.Callback.on_test_batch_begin
     on_test_batch_end = keras.callbacks.Callback.on_test_batch_end
+    # These would record the validation by steps besides, and of the metrics one that is ours alone.
+    on_test_begin = keras.callbacks.Callback.on_test_begin
+    on_test_end = keras.callbacks.Callback.on_test_end
 
+    @_disk_errors()
+    def on_train_begin(self, logs=None):
+        super().on_train_begin(logs)
+
+    @_disk_errors()
     def on_epoch_end(self, epoch, logs=None):
         super().on_epoch_end(epoch, with_learning_rate(logs, self.model))
+
+    @_disk_errors()
+    def on_train_end(self, logs=None):
+        super().on_train_end(logs)
 
     def close(self):
         """Write what is still in memory, also after an interruption."""
@@ -85,6 +113,7 @@ def _csv(path, model, rows):
     return log
 
 
+@_disk_errors()
 def _tensorboard(path, model, rows):
     import tensorflow as tf
 

@@ -14,6 +14,7 @@ import keras
 import numpy as np
 
 from keras_twist.data.stateless import on_jax
+from keras_twist.files import alone_in
 from keras_twist.quiet_start import hushed
 from keras_twist.recipes import runtime, task
 from keras_twist.recipes.onnx_erfc import register_erfc
@@ -75,7 +76,7 @@ def check_packages(kinds):
 
 
 def export(model, recipe, data, folder, kinds):
-    """Makes files of a trained model in float32, checks them, and puts them into `export/`.
+    """Makes files of a trained model in float32, one by one, checks them, keeps them in `export/`.
 
     They take images as the network does: normalised, `(n, height, width, 3)`, any number at once;
     and give logits. `.keras` needs this package to be loaded, the others need nothing of it.
@@ -87,8 +88,8 @@ def export(model, recipe, data, folder, kinds):
         folder: Path of the run folder.
         kinds: Some of `"keras"`, `"saved_model"`, `"tflite"`, `"onnx"`.
 
-    Returns:
-        List of `Exported`.
+    Yields:
+        `Exported`, for each file as it is made.
 
     Raises:
         RecipeError: if a package is missing, a file cannot be made, or does not do what the model
@@ -98,7 +99,7 @@ def export(model, recipe, data, folder, kinds):
         ```python
         recipe, model = load_trained("runs/quick-20260101-120000")
         data = task.of(recipe).load(recipe)
-        export(model, recipe, data, "runs/quick-20260101-120000", ["tflite"])
+        list(export(model, recipe, data, "runs/quick-20260101-120000", ["tflite"]))
         ```
     """
     check_packages(kinds)
@@ -112,19 +113,17 @@ def export(model, recipe, data, folder, kinds):
         raise RecipeError("The network gives no finite numbers: its training diverged.")
     target = Path(folder) / FOLDER
     target.mkdir(exist_ok=True)
-    done = []
-    for kind in dict.fromkeys(kinds):
-        with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as partial:
-            path = Path(partial) / NAMES[kind]
-            given = _make_and_run(kind, network, path, images)
-            difference = _check(kind, given, expected)
-            _replace(path, target / NAMES[kind])
-        done.append(
-            Exported(
-                kind, target / NAMES[kind], _size(target / NAMES[kind]), len(images), difference
-            )
-        )
-    return done
+    with alone_in(target):
+        for left in target.glob(".partial-*"):  # By an export that was killed.
+            shutil.rmtree(left, ignore_errors=True)
+        for kind in dict.fromkeys(kinds):
+            made = target / NAMES[kind]
+            with tempfile.TemporaryDirectory(dir=target, prefix=".partial-") as partial:
+                path = Path(partial) / NAMES[kind]
+                given = _make_and_run(kind, network, path, images)
+                difference = _check(kind, given, expected)
+                _replace(path, made)
+            yield Exported(kind, made, _size(made), len(images), difference)
 
 
 def _in_float32(model, recipe, data):

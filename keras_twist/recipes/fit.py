@@ -84,6 +84,10 @@ def fit(
     """
     if (recipe is None) == (resume is None):
         raise RecipeError("Give either `recipe` or `resume`: a stopped run brings its own recipe.")
+    if not checkpoint_minutes >= 0:
+        raise RecipeError(
+            f"`checkpoint_minutes` must not be negative. Received: {checkpoint_minutes}"
+        )
     epoch_logs.check_logs(log)
     if resume is not None:
         recipe = run_folder.read_recipe(resume)
@@ -175,7 +179,8 @@ def _finish(model, recipe, data, steps_per_epoch, folder, replicas, begun):
     if replicas.is_chief:
         _save_model(model, folder)
         if replicas.strategy:  # To predict with on one device.
-            model = keras.saving.load_model(folder / "model.keras", compile=False, safe_mode=True)
+            path = folder / run_folder.MODEL
+            model = keras.saving.load_model(path, compile=False, safe_mode=True)
     last = rows[-1]
     images = recipe.epochs * steps_per_epoch * recipe.batch_size
     mirrored = recipe.flip_averaged and replicas.is_chief
@@ -227,5 +232,5 @@ def _progress_bar(wanted, first_step):
 
 
 def _save_model(model, folder):
-    with partial_path(folder / "model.keras") as path:
+    with partial_path(folder / run_folder.MODEL) as path:
         model.save(path)

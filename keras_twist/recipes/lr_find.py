@@ -2,9 +2,9 @@
 
 import dataclasses
 import logging
-from pathlib import Path
 
 from keras_twist.callbacks import lr_find
+from keras_twist.files import partial_path
 from keras_twist.recipes import run_folder, runtime, task
 from keras_twist.recipes.memory import out_of_memory
 from keras_twist.recipes.preparation import prepare
@@ -60,7 +60,8 @@ def range_test(recipe, *, data_dir=None, runs="runs", **options):
     }
     run_folder.write_json(folder / CURVE, content)
     try:
-        curve.plot().savefig(Path(folder) / PICTURE, dpi=150)
-    except ModuleNotFoundError as error:
+        with partial_path(folder / PICTURE) as path:
+            curve.plot().savefig(path, dpi=150)
+    except (ModuleNotFoundError, OSError) as error:
         logger.warning("No picture: %s", error)
     return curve, folder

@@ -52,13 +52,12 @@ def join(*children):
     )
 
 
-def table(header, rows, caption=None):
+def table(header, rows):
     """A table that scrolls sideways where it is wider than the page.
 
     Args:
         header: List of the columns' names.
         rows: List of lists of cells; the first of each names the row.
-        caption: Above the table. Defaults to None.
 
     Returns:
         `Html`.
@@ -73,8 +72,6 @@ def table(header, rows, caption=None):
         for name, *cells in rows
     )
     parts = [element("thead", head), element("tbody", *body)]
-    if caption is not None:
-        parts.insert(0, element("caption", caption))
     return element("div", element("table", *parts), class_="scroll", tabindex="0")
 
 
@@ -162,7 +159,6 @@ figcaption { font-size: 0.85rem; line-height: 1.35; overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; max-width: 100%; }
 .scroll:focus-visible { outline: 2px solid var(--accent); }
 table { border-collapse: collapse; font-size: 0.9rem; font-variant-numeric: tabular-nums; }
-caption { text-align: left; color: var(--faint); padding-bottom: 0.3rem; }
 th, td { padding: 0.25rem 0.7rem; border-bottom: 1px solid var(--line); text-align: left;
   vertical-align: top; }
 td { overflow-wrap: anywhere; min-width: 4.5rem; max-width: 34rem; }

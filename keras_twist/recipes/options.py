@@ -94,6 +94,13 @@ class Options:
             }
             if refused := sorted(changed - allowed.get(mode, set())):
                 raise RecipeError(f"--{mode} cannot be given together with {_flags(refused)}.")
+        changed = [
+            name
+            for name in ("lr_find_start", "lr_find_end", "lr_find_steps")
+            if getattr(self, name) != _DEFAULT[name]
+        ]
+        if changed and not self.lr_find:
+            raise RecipeError(f"{_flags(changed)} needs --lr_find.")
         if self.replay and (self.resume or self.trained):
             raise RecipeError("--replay starts anew: give neither --resume nor --trained.")
         if self.predict and not self.trained:

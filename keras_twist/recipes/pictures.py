@@ -3,8 +3,9 @@
 import logging
 
 from keras_twist import plots
+from keras_twist.files import partial_path
 from keras_twist.layers import TwistLayer
-from keras_twist.recipes import policies
+from keras_twist.recipes import policies, run_record
 from keras_twist.recipes.predictions import predict, save_predictions
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.report import write_report
@@ -40,11 +41,12 @@ def save_pictures(model, data, rows, folder, recipe, steps_per_epoch, begun):
     if figures and begun is not None:
         name, before = begun
         title = f"{name} of {recipe.name}"
-        figures["twist.png"] = plots.plot_twist(model.get_layer(name), before, title=title)
+        figures[run_record.TWIST] = plots.plot_twist(model.get_layer(name), before, title=title)
     try:
         save_predictions(predictions, folder)
         for name, figure in figures.items():
-            figure.savefig(folder / name, dpi=150)
+            with partial_path(folder / name) as path:  # Half a picture would spoil the report.
+                figure.savefig(path, dpi=150)
         write_report(folder)
     except (RecipeError, OSError) as error:
         logger.warning("No pictures or report: %s", error)
@@ -61,7 +63,7 @@ def _figures(predictions, data, rows, recipe, steps_per_epoch):
     try:
         return {
             "curves.png": plots.plot_history(rows, recipe.name),
-            "schedule.png": plots.plot_schedules(
+            run_record.SCHEDULE: plots.plot_schedules(
                 schedules, steps, steps_per_epoch, ", ".join(schedules).capitalize()
             ),
             "misclassified.png": plots.plot_misclassified(

@@ -37,6 +37,8 @@ WOOF = COMMON | {
     # Without a value here: there or not there.
     "--dump": ("--dump", {"0": None, "1": ""}),
 }
+# What a value means besides: the ends of the curve, which fastai's `fit_one_cycle` has by itself.
+_BESIDES = {("--sched_type", "one_cycle"): ["--start_factor", "0.04", "--end_factor", "4e-6"]}
 # What means nothing here: notes to oneself, and a variant of RAdam that was off by default.
 _IGNORED = {"--meta": None, "--beta": ("0", "0.", "0.0")}
 
@@ -93,6 +95,7 @@ def translate(arguments, flags):
                 raise RecipeError(f"{flag} can only be 0 here. Received: {flag} {value}")
             continue
         name, values = flags[flag]
+        translated = _BESIDES.get((flag, value), []) + translated  # In front: what is given counts.
         value = (values or {}).get(value, value)
         if value is not None:
             translated += [name, value] if value else [name]

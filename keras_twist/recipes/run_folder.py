@@ -13,10 +13,11 @@ from keras_twist.recipes.json_files import read_json
 from keras_twist.recipes.recipe import RecipeError
 from keras_twist.recipes.woof_recipes import WoofRecipe
 
-RECIPE, ENVIRONMENT, METRICS, RESULT = (
+RECIPE, ENVIRONMENT, METRICS, MODEL, RESULT = (
     "recipe.json",
     "environment.json",
     "metrics.jsonl",
+    "model.keras",
     "result.json",
 )
 

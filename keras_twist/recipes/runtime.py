@@ -147,7 +147,9 @@ def jax_device():
     """The one device that JAX computes on."""
     import jax
 
-    return jax.config.jax_default_device or jax.local_devices()[0]
+    device = jax.config.jax_default_device
+    # Or the name of a platform, as the environment variable JAX_DEFAULT_DEVICE may give it.
+    return device if isinstance(device, jax.Device) else jax.local_devices(backend=device)[0]
 
 
 def _capability(device):

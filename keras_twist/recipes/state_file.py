@@ -7,7 +7,7 @@ import re
 import keras
 import numpy as np
 
-from keras_twist.callbacks.model_state import read_variables, state_variables
+from keras_twist.callbacks.model_state import state_variables
 from keras_twist.data.errors import DataError
 from keras_twist.data.npz import read_npz
 from keras_twist.files import partial_file
@@ -17,17 +17,6 @@ from keras_twist.recipes.trainer import Trainer
 
 # For the header, and for a model that is a little larger, which gets a better message.
 _SPARE_BYTES = 2**26
-
-
-def read_state(model):
-    """Copies of all state variables, in the order of `state_variables`."""
-    return read_variables(state_variables(model))
-
-
-def write_state(model, values):
-    """Give all state variables these values; the counterpart of `read_state`."""
-    for variable, value in zip(state_variables(model), values, strict=True):
-        variable.assign(value)
 
 
 def save(path, model, progress, trainer=None):
@@ -86,7 +75,8 @@ def load(path, model):
         for variable in variables
     ]:
         raise RecipeError(f"{path} is damaged: its arrays are not those that its header names.")
-    write_state(model, values)
+    for variable, value in zip(variables, values, strict=True):
+        variable.assign(value)
     return progress
 
 

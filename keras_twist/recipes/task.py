@@ -1,7 +1,8 @@
 """What the tasks have in common: their data, their batches, and how a model is compiled.
 
 A task is a module with `load`, `training_options`, `normalization`, `build_network`,
-`build_model`, `build_optimizer` and `EVAL_BATCH_SIZE`: `recipes.cifar` and `recipes.woof`.
+`build_model`, `build_optimizer`, `NUM_CLASSES` and `EVAL_BATCH_SIZE`: `recipes.cifar` and
+`recipes.woof`.
 """
 
 import dataclasses
@@ -15,8 +16,6 @@ from keras_twist.recipes.divergence import FiniteBatches
 from keras_twist.recipes.feed import PipelineFeed
 from keras_twist.recipes.policies import build_schedules
 from keras_twist.recipes.recipe import RecipeError
-
-NAMES = ("cifar", "woof")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,8 +8,6 @@ from keras_twist.data.errors import shown
 from keras_twist.recipes import backends, run_folder
 from keras_twist.recipes.recipe import RecipeError
 
-MODEL = "model.keras"
-
 
 def load_trained(folder):
     """The recipe and the model of a run folder, of an interrupted run too.
@@ -31,9 +29,9 @@ def load_trained(folder):
     backends.check_settings()
     folder = Path(folder)
     recipe = run_folder.read_recipe(folder)
-    path = folder / MODEL
+    path = folder / run_folder.MODEL
     if not path.exists():
-        raise RecipeError(f"{folder} has no {MODEL} yet; --resume goes on with the run.")
+        raise RecipeError(f"{folder} has no {run_folder.MODEL} yet; --resume goes on with the run.")
     try:
         if not path.is_file():
             raise OSError("no regular file")

@@ -117,8 +117,8 @@ ABOUT = {
     "xse_resnext18": "The notebook on fastai's models: XSEResNeXt18, Mish and self-attention.",
     "xse_resnext18_twist": "The same with TwistLayers in place of its wide 3x3 convolutions, "
     "groups kept: 18.9 million parameters; the notebook had 71.9 by mistake.",
-    "best5": "The best in 5 epochs at 128 pixels: the SpeedNet of CIFAR-10's records, two groups "
-    "longer, and Muon.",
+    "best5": "The most in 5 epochs at 128 pixels here: the SpeedNet of CIFAR-10's records, two "
+    "groups longer, and Muon.",
 }
 
 # ResNet with a Twist was trained with the first fastai, the notebook with the second. Batches of

@@ -1,5 +1,7 @@
 """What a checkpoint tells of the progress is checked before it is believed."""
 
+import signal
+
 import keras
 import pytest
 
@@ -28,3 +30,15 @@ def test_progress_is_checked(progress, tmp_path):
     state_file.save(tmp_path / "checkpoint.npz", model, progress)
     with pytest.raises(RecipeError, match="is damaged: it does not tell its "):
         checkpoint.Checkpoint(tmp_path, None, None, 5.0, 2, None).restore(model)
+
+
+def test_ctrl_c_is_not_for_what_runs_in_the_background(tmp_path):
+    keeper = checkpoint.Checkpoint(tmp_path, None, None, 5.0, 2, None)
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with keeper:
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+            assert signal.getsignal(signal.SIGTERM) == keeper._note
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)

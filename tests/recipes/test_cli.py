@@ -3,6 +3,7 @@
 import json
 import logging
 import re
+import signal
 import sys
 from pathlib import Path
 
@@ -156,6 +157,24 @@ def test_what_is_trained_of_several_runs_is_told_whatever_stops_the_others(
     assert capsys.readouterr().out == ""
 
 
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_outside_of_the_epochs_unwinds_what_runs(signum, fits, monkeypatch, capsys):
+    trained = commands.fit
+
+    def fit(recipe, **options):
+        if recipe.seed == 6:
+            signal.raise_signal(signum)
+        return trained(recipe, **options)
+
+    monkeypatch.setattr(commands, "fit", fit)
+    before = signal.getsignal(signum)
+    assert main("--seed", 5, "--runs", 3, "--json") == 128 + signum
+    captured = capsys.readouterr()
+    assert captured.err.startswith("stopped at once") and len(captured.err.splitlines()) == 1
+    assert len(json.loads(captured.out)["runs"]) == 1
+    assert signal.getsignal(signum) is before
+
+
 def test_an_interruption_is_no_result(monkeypatch, capsys):
     def stop(*_, **__):
         raise checkpoint.Interrupted(2, 7, Path("runs/q"))
@@ -231,6 +250,18 @@ def test_every_kind_of_file_does_what_the_model_does(trained, tiny_tree, tmp_pat
         assert one["size"] > 1000 and one["images"] == 64 and one["difference"] < 1e-4
         assert Path(one["path"]).exists() and Path(one["path"]).parent == trained / "export"
     assert len(list((trained / "export").iterdir())) == 4
+
+
+def test_what_is_made_before_a_failure_is_told(trained, tiny_tree, monkeypatch, capsys):
+    monkeypatch.setattr(export, "_tflite", lambda network, path, images: 1 / 0)
+    left = trained / "export" / ".partial-by-a-killed-export" / "model"
+    left.mkdir(parents=True)
+    options = "--data_dir", tiny_tree, "--json"
+    assert main("--trained", trained, "--export", "keras", "tflite", *options) == 2
+    captured = capsys.readouterr()
+    assert [one["kind"] for one in json.loads(captured.out)["exported"]] == ["keras"]
+    assert captured.err.splitlines()[-1].startswith("error: --export tflite failed: ZeroDivision")
+    assert not left.exists()
 
 
 def test_a_file_that_does_something_else_is_not_kept(trained, tiny_tree, monkeypatch, capsys):

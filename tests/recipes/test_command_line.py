@@ -111,6 +111,7 @@ def test_lr_find_is_a_plain_flag():
         (["--trained", "x", "--log", "csv", "--export", "keras"], "--trained .* with --log"),
         (["--dry_run", "--export", "keras"], "--dry_run cannot be given together with --export"),
         (["--export", "--quiet"], "--export needs a value"),
+        (["--lr_find_steps", "50"], "--lr_find_steps needs --lr_find."),
         (["--predict", "x"], "--predict needs the folder of a run: --trained RUN"),
         (["--trained", "x"], "--trained needs something to do: --predict or --export"),
         (["--dump", "--json"], "give neither --json nor --quiet"),

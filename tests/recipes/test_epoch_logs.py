@@ -1,12 +1,14 @@
 """CSV and TensorBoard's records: every epoch once, whatever was there, and no wait for a step."""
 
 import csv
+import re
 
 import keras
 import numpy as np
 import pytest
 
-from keras_twist.recipes.epoch_logs import epoch_logs
+from keras_twist.recipes.epoch_logs import check_logs, epoch_logs
+from keras_twist.recipes.recipe import RecipeError
 
 pytestmark = pytest.mark.skipif(
     keras.backend.backend() != "tensorflow", reason="TensorBoard's records are TensorFlow's"
@@ -65,6 +67,7 @@ def test_a_resumed_run_has_every_epoch_once(tmp_path):
     found = scalars(tmp_path / "tensorboard" / "validation")
     assert [len(found["epoch_loss", step]) for step in range(4)] == [1, 1, 1, 1]
     assert np.isnan(found["epoch_loss", 0])
+    assert {tag for tag, _ in found} == {"epoch_loss"}
 
 
 def test_no_log_makes_keras_wait_for_a_step(tmp_path):
@@ -77,3 +80,18 @@ def test_no_log_makes_keras_wait_for_a_step(tmp_path):
 def test_nothing_is_written_unasked(tmp_path):
     assert epoch_logs(tmp_path, (), None, [{"epoch": 1, "loss": 1.0}]) == []
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("done", [0, 1])
+def test_records_that_cannot_be_written_are_an_error_of_the_disk(done, tmp_path):
+    pytest.importorskip("tensorboard")
+    (tmp_path / "tensorboard").symlink_to(tmp_path / "file" / "below")
+    (tmp_path / "file").write_text("no folder")
+    rows = [{"epoch": 1, "loss": 5.0, "val_loss": 1.0, "learning_rate": 0.4}][:done]
+    with pytest.raises(OSError, match="TensorBoard's records cannot be written: /.*/train; Not a d"):
+        train(tmp_path, ("tensorboard",), rows, 2)
+
+
+def test_an_unknown_record_is_refused():
+    with pytest.raises(RecipeError, match=re.escape("takes csv and tensorboard. Received: 'cvs'")):
+        check_logs(("csv", "cvs"))

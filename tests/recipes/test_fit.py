@@ -18,7 +18,6 @@ from keras_twist.recipes import (
     cifar,
     fit,
     run_folder,
-    state_file,
     task,
 )
 from keras_twist.recipes.preparation import warm_up
@@ -127,15 +126,21 @@ def test_mixup_in_a_step_of_xla_is_refused(tiny_tree, tmp_path):
         fit(recipe, data_dir=tiny_tree, runs=tmp_path)
 
 
+@pytest.mark.parametrize("minutes", [-1, float("nan")])
+def test_a_time_that_never_comes_is_refused(minutes, tmp_path):
+    with pytest.raises(RecipeError, match="`checkpoint_minutes` must not be negative"):
+        fit(QUICK, runs=tmp_path, checkpoint_minutes=minutes)
+
+
 def test_the_warm_up_leaves_no_trace(tiny_images):
     recipe = dataclasses.replace(CIFAR_RECIPES["assignment"], width=4, batch_size=50)
     data = task.Data(*tiny_images, "test")
     model = cifar.build_model(recipe, data)
     task.compile_model(model, recipe, 12, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
-    before = state_file.read_state(model)
+    before = Trainer(model).read_state()
     warm_up(model, task.training_batches(recipe, data))
-    after = state_file.read_state(model)
+    after = Trainer(model).read_state()
     for old, new in zip(before, after, strict=False):
         np.testing.assert_array_equal(old, new)
     assert len(after) > len(before)  # the metrics, which the first step makes

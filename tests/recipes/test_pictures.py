@@ -80,3 +80,13 @@ def test_a_report_that_cannot_be_written_is_a_warning(save, monkeypatch, caplog)
     monkeypatch.setattr(pictures, "write_report", full)
     assert "report.html" not in save()
     assert "No pictures or report: [Errno 28] No space left on device" in caplog.text
+
+
+def test_half_a_picture_is_not_kept(save, monkeypatch, caplog):
+    def savefig(figure, path, **_):
+        path.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("matplotlib.figure.Figure.savefig", savefig)
+    assert not {name for name in save() if name.endswith(".png")}
+    assert "No pictures or report: [Errno 28] No space left on device" in caplog.text

@@ -18,11 +18,12 @@ def test_values_are_translated_with_their_flags():
     recipe, options = parsed(
         *"--act_fn ReLU --pool MaxBlurPool --woof 0 --twist 0 --fp16 0 --sa=1 --sym 1".split(),
         *"--sched_type one_cycle --opt sgd --run 3 --gpu 1 --meta anything --dump 0".split(),
-        *"--start_factor .1 --end_factor .1 --arch xresnet34 --size 192 --sqrmom .9".split(),
+        *"--end_factor .01 --arch xresnet34 --size 192 --sqrmom .9".split(),
     )
     assert (recipe.activation, recipe.pool, recipe.dataset) == ("relu", "max_blur", "imagenette")
     assert (recipe.conv, recipe.precision, recipe.self_attention) == ("conv", "float32", True)
     assert (recipe.symmetric, recipe.schedule, recipe.optimizer) == (True, "one_cycle", "sgd")
+    assert (recipe.start_factor, recipe.end_factor) == (0.04, 0.01)
     assert (recipe.model, recipe.image_size, recipe.beta_2) == ("xresnet34", 192, 0.9)
     assert (options.runs, options.gpu, options.dump) == (3, 1, False)
 

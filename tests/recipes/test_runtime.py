@@ -128,3 +128,11 @@ def test_the_commit_is_marked_where_code_differs_from_it(tmp_path, monkeypatch):
     assert runtime.git_commit() == commit
     (tmp_path / "package" / "runtime.py").write_text("3\n")
     assert runtime.git_commit() == f"{commit}-dirty"
+
+
+def test_the_device_of_jax_may_be_given_by_its_platform(monkeypatch):
+    jax = pytest.importorskip("jax")
+    device = jax.local_devices()[0]
+    for given in (None, device.platform, device):
+        with jax.default_device(given):
+            assert runtime.jax_device() == device

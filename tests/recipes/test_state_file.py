@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from keras_twist.recipes import RecipeError, state_file
+from keras_twist.recipes.trainer import Trainer
 
 
 @pytest.fixture(scope="module")
@@ -62,12 +63,12 @@ CHANGES = {
 
 @pytest.mark.parametrize(("change", "message"), CHANGES.values(), ids=CHANGES)
 def test_what_is_no_checkpoint_of_this_model_is_refused(change, message, model, path):
-    before = state_file.read_state(model)
+    before = Trainer(model).read_state()
     np.savez(path, **change(arrays(path)))
     with pytest.raises(RecipeError, match=message) as caught:
         state_file.load(path, model)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 400
-    for old, new in zip(before, state_file.read_state(model), strict=True):
+    for old, new in zip(before, Trainer(model).read_state(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 

@@ -91,4 +91,4 @@ def test_a_network_that_is_not_the_recipes_is_not_exported(folder, tiny_images):
     model = keras.Sequential([keras.Input((32, 32, 3)), *layers])
     data = task.Data(*tiny_images, "test")
     with pytest.raises(RecipeError, match="another network than the recipe's, speednet, has"):
-        export(model, CIFAR_RECIPES["quick"], data, folder, ["keras"])
+        list(export(model, CIFAR_RECIPES["quick"], data, folder, ["keras"]))
