@@ -31,9 +31,9 @@ class Curve:
         self._takes_arrays = None
         self._begin = self._end = 0
 
-    def attach(self, variable):
-        """Let `set` set this variable."""
-        self._variable = variable
+    def attach(self, variable, below_high=False):
+        """Let `set` set this variable, which may have to stay below the highest value allowed."""
+        self._variable, self._below_high = variable, below_high
         self._begin = self._end = 0
 
     def set(self, step):
@@ -41,7 +41,7 @@ class Curve:
         if not self._begin <= step < self._end:
             self._evaluate(step)
         number = float(self._numbers[step - self._begin])
-        if not self._low <= number <= self._high:
+        if not self._low <= number <= self._high or (self._below_high and number == self._high):
             self._refuse(number, step)
         if self._tensors is None:
             self._variable.assign(number)
@@ -88,7 +88,8 @@ class Curve:
     def _refuse(self, number, step):
         # Only when its turn comes: what a schedule gives after the last step is nobody's concern.
         bounded = self._high <= 1
-        within = f"lie in [{self._low:g}, {self._high:g}]" if bounded else "be finite"
+        end = ")" if self._below_high else "]"
+        within = f"lie in [{self._low:g}, {self._high:g}{end}" if bounded else "be finite"
         raise ValueError(
             f"The values of `{self.name}` must {within}. Received: {number} at step {step}"
         )

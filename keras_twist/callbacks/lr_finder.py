@@ -8,6 +8,7 @@ import warnings
 import keras
 import numpy as np
 
+from keras_twist.arguments import check_integer, check_number
 from keras_twist.callbacks._lr_sweep import Sweep
 from keras_twist.callbacks._optimizers import (
     batches_per_update,
@@ -95,9 +96,9 @@ def lr_find(
         itself; NaN ends the test at once; seeds and generators are put back too.
     """
     rates = _rates(start, end, steps, mode)
-    _check_number("beta", beta, 0 <= beta < 1, "in [0, 1)")
-    _check_number("divergence", divergence, divergence > 1, "greater than 1")
-    _check_number("max_factor", max_factor, max_factor > 0, "positive")
+    check_number("beta", beta, "in [0, 1)", lambda number: 0 <= number < 1)
+    check_number("divergence", divergence, "> 1", lambda number: 1 < number < math.inf)
+    check_number("max_factor", max_factor, "> 0", lambda number: 0 < number < math.inf)
     if not getattr(model, "compiled", False) or getattr(model, "optimizer", None) is None:
         raise ValueError(
             "Argument `model` must be compiled; call `model.compile(optimizer, loss)` first. "
@@ -152,22 +153,14 @@ def _rates(start, end, steps, mode):
         raise ValueError(
             f"Argument `mode` must be one of {', '.join(map(repr, MODES))}. Received: mode={mode!r}"
         )
-    if isinstance(steps, bool) or not isinstance(steps, int | np.integer) or steps < FEWEST_STEPS:
-        raise ValueError(
-            f"Argument `steps` must be an integer, at least {FEWEST_STEPS}. Received: steps={steps}"
-        )
+    steps = check_integer("steps", steps, at_least=FEWEST_STEPS)
     if mode == "exp":
-        _check_number("start", start, start > 0, "positive with mode='exp'")
+        check_number("start", start, "> 0 with mode='exp'", lambda number: 0 < number < math.inf)
     else:
-        _check_number("start", start, start >= 0, "at least 0")
-    _check_number("end", end, end > start, f"greater than start={start}")
+        check_number("start", start, ">= 0", lambda number: 0 <= number < math.inf)
+    check_number("end", end, f"> start={start}", lambda number: start < number < math.inf)
     space = np.geomspace if mode == "exp" else np.linspace
     return space(start, end, steps).tolist()
-
-
-def _check_number(name, value, condition, allowed):
-    if not (condition and math.isfinite(value)):
-        raise ValueError(f"Argument `{name}` must be {allowed}. Received: {name}={value}")
 
 
 def _fit_arguments(data, batch_size):

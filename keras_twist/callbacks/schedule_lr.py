@@ -108,7 +108,9 @@ class ScheduleLR(keras.callbacks.Callback):
             )
         self._rate.attach(rate)
         if self._momentum is not None:
-            self._momentum.attach(self._settable_momentum(optimizer))
+            variable, name = self._settable_momentum(optimizer)
+            # RAdam divides by what is missing to 1.
+            self._momentum.attach(variable, below_high=name == "beta_1")
         self._per_update = batches_per_update(optimizer)
         self._first_epoch = True
         self._trust = 1
@@ -116,7 +118,7 @@ class ScheduleLR(keras.callbacks.Callback):
     def _settable_momentum(self, optimizer):
         name, value = momentum_of(optimizer)
         if isinstance(value, keras.Variable):
-            return value
+            return value, name
         if is_moved_by_schedule(value):
             why = f"already follows a schedule of its own. Construct it with a number as `{name}`"
         elif name:

@@ -157,8 +157,8 @@ def random_cutout(size=8, value=0.0, clip=False):
         An `Augmentation` for `train_dataset`; any dtype.
 
     Raises:
-        ValueError: if `size` is not a positive integer or, at the first batch, is larger than the
-            image.
+        ValueError: if `size` is not a positive integer or, when the pipeline is made, is larger
+            than the image.
 
     Example:
         >>> augment = (normalize([125.3, 123.0, 113.9], [63.0, 62.1, 66.7]), random_cutout(8))
@@ -218,7 +218,7 @@ def random_erasing(
 
     Raises:
         ValueError: if a probability or an area is outside `[0, 1]`, a range is empty or `fill` is
-            unknown; at the first batch, if `fill` does not fit the images.
+            unknown; when the pipeline is made, if `fill` does not fit the images.
 
     Example:
         >>> augment = (random_erasing(probability=0.5, max_count=3, fill="color"),)

@@ -22,7 +22,8 @@ def gaussian_blur(sigma, radius=None, mode="reflect"):
         kept.
 
     Raises:
-        ValueError: if an argument is out of range, or at the first batch if the image is too small.
+        ValueError: if an argument is out of range, or, when the pipeline is made, if the image is
+            too small.
 
     Example:
         >>> transform = (gaussian_blur(0.8),)
@@ -58,7 +59,8 @@ def random_gaussian_blur(sigma=(0.0, 1.0), probability=1.0, radius=None, mode="r
         An `Augmentation` for `train_dataset`; any dtype, value range kept.
 
     Raises:
-        ValueError: if an argument is out of range, or at the first batch if the image is too small.
+        ValueError: if an argument is out of range, or, when the pipeline is made, if the image is
+            too small.
 
     Example:
         >>> augment = (random_gaussian_blur((0.0, 1.0), probability=0.5),)

@@ -7,7 +7,7 @@ import re
 import numpy as np
 
 from keras_twist.data.errors import DataError
-from keras_twist.data.pictures import first_line, import_pillow
+from keras_twist.data.pictures import first_line, import_pillow, to_rgb
 
 # By content, whatever the name says; JPEG includes those with a second picture that cameras write.
 _FORMATS = ("JPEG", "PNG", "WEBP")
@@ -67,7 +67,7 @@ def decode_square(contents, size, max_pixels=2**27, cut=False):
             if shrink < 1:
                 picture.draft(None, (math.ceil(width * shrink), math.ceil(height * shrink)))
             orientation = _orientation(picture)
-            rgb = _to_rgb(picture, image)
+            rgb = to_rgb(picture)
     except (DataError, MemoryError):
         raise
     except image.DecompressionBombError as error:
@@ -166,11 +166,3 @@ def _orientation(picture):
 def _turns(image):
     names = "FLIP_LEFT_RIGHT ROTATE_180 FLIP_TOP_BOTTOM TRANSPOSE ROTATE_270 TRANSVERSE ROTATE_90"
     return {number: image.Transpose[name] for number, name in enumerate(names.split(), start=2)}
-
-
-def _to_rgb(picture, image):
-    if picture.mode.startswith("I"):
-        # Pillow would cut 16 bits off at 255, which leaves a white picture.
-        grey = np.asarray(picture).astype(np.int64) >> 8
-        picture = image.fromarray(np.clip(grey, 0, 255).astype(np.uint8))
-    return picture.convert("RGB")

@@ -142,28 +142,38 @@ class ArchiveSource:
         for name, contents in stream_members(self.root, _is_visible, **self._limits):
             if _has_suffix(name) or is_picture(contents[:16]):
                 paths.append(name)
-        depth, valid = self._layout(paths)
-        entries = {split: [] for split in SPLITS}
+        root, valid = self._layout(paths)
+        depth, entries = len(root), {split: [] for split in SPLITS}
         for path in sorted(paths):
             parts = PurePosixPath(path).parts
             split = {"train": "train", valid: "valid"}.get((*parts, "")[depth])
-            if split and len(parts) > depth + 2:
+            if split and len(parts) > depth + 2 and parts[:depth] == root:
                 entries[split].append(Entry(path, parts[depth + 1]))
         # The order of a folder: class by class, which sorted paths are not where one name of a
         # class begins with another.
         return {split: sorted(found, key=_order) for split, found in entries.items()}
 
     def _layout(self, paths):
-        """How deep `train` and the validation set are, and the latter's name."""
-        names = [PurePosixPath(path).parts for path in paths]
+        """The folder that `train` and the validation set are in, and the latter's name."""
+        parts = [PurePosixPath(path).parts for path in paths]
+        there = {}  # Names below each folder that may be the one.
         for depth in (0, 1):
-            there = {parts[depth] for parts in names if len(parts) > depth + 2}
-            valid = next((name for name in VALID_NAMES if name in there), None)
-            if "train" in there and valid:
-                return depth, valid
-        raise DataError(
-            f"{shown(self.root)} holds no pictures below train/<class>/ and val/<class>/."
-        )
+            for each in parts:
+                if len(each) > depth + 2:
+                    there.setdefault(each[:depth], set()).add(each[depth])
+        found = [
+            (root, next(name for name in VALID_NAMES if name in names))
+            for root, names in there.items()
+            if "train" in names and not names.isdisjoint(VALID_NAMES)
+        ]
+        if not found:
+            raise DataError(
+                f"{shown(self.root)} holds no pictures below train/<class>/ and val/<class>/."
+            )
+        if len(found) > 1 and found[0][0]:
+            roots = ", ".join(sorted(shown(root[0]) for root, _ in found))
+            raise DataError(f"{shown(self.root)} must hold one set of pictures. Received: {roots}")
+        return found[0]
 
     @functools.cached_property
     def class_names(self):

@@ -34,7 +34,7 @@ class MadeBatches(keras.utils.PyDataset):
         return self._count
 
     def __getitem__(self, number):
-        if self._count is not None and number >= self._count:
+        if number < 0 or (self._count is not None and number >= self._count):
             raise IndexError(number)
         return self._make(number)
 
@@ -43,7 +43,8 @@ class MadeEpochs(MadeBatches):
     """Batches of which every pass is the next epoch, as those of a `tf.data.Dataset` may be.
 
     They come in their own order, whatever number is asked for: unless told otherwise, Keras
-    shuffles the numbers, which would mix one epoch with the next.
+    shuffles the numbers, which would mix one epoch with the next. With `steps_per_epoch`, an epoch
+    of Keras's that ends within a pass is followed by the next pass.
 
     Args:
         make: Function from the number of a batch, counted through all epochs, to
@@ -58,10 +59,10 @@ class MadeEpochs(MadeBatches):
 
     def __init__(self, make, count):
         super().__init__(make, count)
-        self._next = 0
+        self._next, self._begun = 0, False
 
     def __getitem__(self, number):
-        if number >= self._count:
+        if not 0 <= number < self._count:
             raise IndexError(number)
         step, self._next = self._next, self._next + 1
         return self._make(step)
@@ -73,3 +74,9 @@ class MadeEpochs(MadeBatches):
     def on_epoch_begin(self):
         """Begin the next epoch, if this one has begun; Keras calls it before each pass."""
         self._next = -(-self._next // self._count) * self._count
+
+    def on_epoch_end(self):
+        """End an epoch; the first time it may only be that Keras has looked at a batch."""
+        if self._next == 1 < self._count and not self._begun:
+            self._next = 0
+        self._begun = True

@@ -31,7 +31,7 @@ def mixup(alpha=0.2, per_image=True, num_classes=None):
         `CategoricalCrossentropy(label_smoothing=...)`, which is the same before and after mixing.
 
     Raises:
-        ValueError: if `alpha` is not positive; at the first batch, if images or labels have
+        ValueError: if `alpha` is not positive; when the pipeline is made, if images or labels have
             another shape or type.
 
     Example:
@@ -74,7 +74,7 @@ def cutmix(alpha=1.0, per_image=True, num_classes=None):
         accuracy on such batches means little: a mixed image has two right answers.
 
     Raises:
-        ValueError: if `alpha` is not positive; at the first batch, if images or labels have
+        ValueError: if `alpha` is not positive; when the pipeline is made, if images or labels have
             another shape or type.
 
     Example:

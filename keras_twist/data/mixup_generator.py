@@ -1,9 +1,15 @@
 """Mixup as NumPy code, image by image, under the name and arguments that notebooks know."""
 
+import contextlib
+import threading
+
 import keras
 import numpy as np
 
 from keras_twist.data.seeding import check_seed, takes_seed
+
+# Keras's `ImageDataGenerator` seeds NumPy's global generator and draws from it: one at a time.
+_NUMPY_STATE = threading.Lock()
 
 
 class MixupGenerator(keras.utils.PyDataset):
@@ -19,7 +25,8 @@ class MixupGenerator(keras.utils.PyDataset):
 
     `model.fit` takes the object itself, with `workers=` if asked, or the endless generator that
     calling it gives; `shuffle=False` there keeps the order of the steps. Seed, epoch and step
-    decide every draw, in any thread.
+    decide every draw, in any thread. Of the object, Keras looks at a batch before each `fit` and
+    then tells it that an epoch has ended, so that the training begins with epoch 1.
 
     Args:
         X_train: Array of shape `(n, height, width, channels)`.
@@ -171,8 +178,11 @@ class MixupGenerator(keras.utils.PyDataset):
         changed = image
         if hasattr(self.datagen, "random_transform"):
             transform = self.datagen.random_transform
-            seeded = {"seed": seed} if takes_seed(transform) else {}
-            changed = transform(changed, **seeded)
+            if takes_seed(transform):
+                with _numpy_state_kept():
+                    changed = transform(changed, seed=seed)
+            else:
+                changed = transform(changed)
         if hasattr(self.datagen, "standardize"):
             changed = self.datagen.standardize(changed)
         if np.shape(changed) != image.shape:
@@ -181,3 +191,13 @@ class MixupGenerator(keras.utils.PyDataset):
                 f"Received: an image of shape {np.shape(changed)} from it"
             )
         return changed
+
+
+@contextlib.contextmanager
+def _numpy_state_kept():
+    with _NUMPY_STATE:
+        state = np.random.get_state()
+        try:
+            yield
+        finally:
+            np.random.set_state(state)

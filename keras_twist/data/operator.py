@@ -135,6 +135,8 @@ def _call_python(operation):
         count = images.shape[0] or 2
         size = count * int(np.prod(images.shape[1:]))
         ramp = (np.arange(size) % 256).reshape(count, *images.shape[1:])
+        # Floats in [0, 1], which suit augmenters that expect pixels up to 1 or up to 255.
+        ramp = ramp / 255 if images.dtype.is_floating else ramp
         operation.run(ramp.astype(images.dtype.as_numpy_dtype), 0)
         augmented = tf.numpy_function(run, [images, draws[0]["seed"]], images.dtype)
         augmented.set_shape(images.shape)

@@ -45,7 +45,7 @@ def read_sheet(contents, rows, where):
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", image.DecompressionBombWarning)
             with image.open(io.BytesIO(contents), formats=["PNG"]) as picture:
-                return np.asarray(picture.convert("RGB")).reshape(rows, 32, 32, 3)
+                return np.asarray(to_rgb(picture)).reshape(rows, 32, 32, 3)
     except Exception as error:  # Pillow raises its own kinds, SyntaxError among them.
         raise DataError(f"{where} is truncated or damaged: {first_line(error)}.") from error
 
@@ -80,7 +80,7 @@ def open_pictures():
                 found = picture.size
                 # The size stands in the header; only a picture of the right one is decoded.
                 if found == size:
-                    return np.asarray(picture.convert("RGB"))
+                    return np.asarray(to_rgb(picture))
         except Exception as error:  # Pillow raises its own kinds, SyntaxError among them.
             raise DataError(
                 f"{shown(path)} is no readable PNG or JPEG: {first_line(error)}."
@@ -93,6 +93,15 @@ def open_pictures():
         # A picture that claims to be enormous is refused, where Pillow may only warn.
         warnings.simplefilter("error", image.DecompressionBombWarning)
         yield read_picture
+
+
+def to_rgb(picture):
+    """A picture of Pillow's, of any mode, as one in RGB."""
+    if picture.mode.startswith("I"):
+        # Pillow would cut 16 bits off at 255, which leaves a white picture.
+        grey = np.asarray(picture).astype(np.int64) >> 8
+        picture = import_pillow().fromarray(np.clip(grey, 0, 255).astype(np.uint8))
+    return picture.convert("RGB")
 
 
 def import_pillow():

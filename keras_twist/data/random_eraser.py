@@ -1,5 +1,7 @@
 """Random erasing as NumPy code, image by image, under the name that notebooks know."""
 
+import os
+
 import numpy as np
 
 from keras_twist.data.seeding import check_seed
@@ -32,7 +34,8 @@ def get_random_eraser(
         pixel_level: Whether every pixel and channel gets a value of its own, or the rectangle one
             value. Defaults to False.
         seed: Integer, or None to draw one from NumPy's global generator, which
-            `keras.utils.set_random_seed` fixes. Defaults to None.
+            `keras.utils.set_random_seed` fixes. In a worker process, which has a copy of the
+            function, the number of the process counts besides. Defaults to None.
 
     Returns:
         Function from an array of shape `(height, width, channels)` to a new one of the same dtype,
@@ -66,9 +69,14 @@ def get_random_eraser(
         raise ValueError(
             f"Arguments `v_l` and `v_h` must be a range. Received: v_l={v_l}, v_h={v_h}"
         )
-    rng = np.random.default_rng(check_seed(seed))
+    seed, owner = check_seed(seed), os.getpid()
+    rng = np.random.default_rng(seed)
 
     def eraser(input_img):
+        nonlocal rng, owner
+        if owner != os.getpid():  # Copies in worker processes would all draw the same.
+            owner = os.getpid()
+            rng = np.random.default_rng([seed, owner])
         image = np.array(input_img)
         if image.ndim != 3:
             raise ValueError(

@@ -24,7 +24,10 @@ def seed_of(seed, step):
     if on_jax():
         import jax
 
-        return jax.random.fold_in(jax.random.key(int(seed)), _word(step))
+        key, seed = jax.random.key(int(seed) % 2**32), int(seed) // 2**32
+        if seed:  # Of a seed, JAX takes 32 bits.
+            key = jax.random.fold_in(key, _word(seed))
+        return jax.random.fold_in(key, _word(step))
     import tensorflow as tf
 
     return tf.stack([np.int64(seed), step])

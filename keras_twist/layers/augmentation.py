@@ -12,6 +12,9 @@ from keras_twist.ops.pixels import as_numbers, check_square
 class RandomImageLayer(keras.layers.Layer):
     """Base of the augmentation layers: draws when training, hands images through otherwise.
 
+    Where nothing says whether it is training, it draws if it is called by hand or in `Dataset.map`,
+    as Keras's own, but not inside a functional or Sequential model, which may be an exported one.
+
     Integer images stay integers; float images come in the layer's compute dtype, as with any
     Keras layer. Subclasses implement `draw(shape)`, the random numbers for a batch of this shape
     by name, and `apply(images, **draws)`, the operation for these numbers.
@@ -35,6 +38,7 @@ class RandomImageLayer(keras.layers.Layer):
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
         self.supports_jit = True
+        self._in_model = False
 
     def build(self, input_shape):
         if len(input_shape) != 4:
@@ -44,7 +48,9 @@ class RandomImageLayer(keras.layers.Layer):
             )
         self.built = True
 
-    def call(self, images, training=True):
+    def call(self, images, training=None):
+        if training is None:
+            training = not self._in_model
         if not training:
             return images
         return self.apply(images, **self.draw(ops.shape(images)))
@@ -52,7 +58,8 @@ class RandomImageLayer(keras.layers.Layer):
     def compute_output_shape(self, input_shape):
         return input_shape
 
-    def compute_output_spec(self, images, training=True):
+    def compute_output_spec(self, images, training=None):
+        self._in_model = True  # Symbolic images come from the making of a model.
         # Keras's own would say that integer images come out as floats.
         floats = keras.backend.is_float_dtype(images.dtype)
         return keras.KerasTensor(images.shape, self.compute_dtype if floats else images.dtype)

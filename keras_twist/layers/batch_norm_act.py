@@ -7,7 +7,7 @@ from keras_twist.arguments import check_number
 from keras_twist.ops.activations import mish
 from keras_twist.ops.norm_fusion import batch_norm_act
 from keras_twist.ops.op_by_op import fusible
-from keras_twist.ops.twist_geometry import at_least_float32
+from keras_twist.ops.precision import at_least_float32
 
 __all__ = ["BatchNormAct"]
 
@@ -89,7 +89,7 @@ class BatchNormAct(keras.layers.BatchNormalization):
 
     def _fused(self, inputs):
         # Variables are of half precision where the whole layer is, and not mixed.
-        dtype = at_least_float32(inputs)
+        dtype = at_least_float32(inputs.dtype)
         moving_mean, moving_variance = (
             ops.cast(v, dtype) for v in (self.moving_mean, self.moving_variance)
         )

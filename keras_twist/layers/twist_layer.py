@@ -9,6 +9,7 @@ import keras
 from keras import ops
 
 from keras_twist.arguments import check_integer, check_number
+from keras_twist.layers.initializers import varied
 from keras_twist.ops.twist_forms import FIELDS, OFFSETS, fold_centers, twisted
 from keras_twist.ops.twist_geometry import ORIGINS, antisymmetrize
 
@@ -213,15 +214,8 @@ class TwistLayer(keras.layers.Layer):
             self.bias = weight("bias", each, self.bias_initializer, **kwargs)
 
     def _twist_initializer(self, draw):
-        initializer = self.kernel_initializer
-        if isinstance(initializer, keras.initializers.Initializer):
-            # An initializer with a seed gives the same numbers at every call, which would start
-            # the twist as a part of the kernel.
-            config = initializer.get_config()
-            if isinstance(config.get("seed"), int):
-                config["seed"] += draw
-            if not isinstance(config.get("seed"), dict):
-                initializer = type(initializer).from_config(config)
+        # With the same numbers, the twist would start as a part of the kernel.
+        initializer = varied(self.kernel_initializer, draw)
 
         def antisymmetric_part(shape, dtype=None):
             return _free_values(initializer((3, 3, *shape[1:]), dtype=dtype))
@@ -229,6 +223,8 @@ class TwistLayer(keras.layers.Layer):
         return initializer if self.full_kernels else antisymmetric_part
 
     def call(self, inputs, training=False):
+        if not keras.backend.is_float_dtype(inputs.dtype):
+            inputs = ops.cast(inputs, self.compute_dtype)
         kernel, twist = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.twist)
         twist_y = None if self.twist_y is None else ops.convert_to_tensor(self.twist_y)
         if self.full_kernels:

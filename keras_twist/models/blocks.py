@@ -5,6 +5,7 @@ from keras import layers
 
 from keras_twist.layers.batch_norm_act import BatchNormAct
 from keras_twist.layers.fast_conv2d import FastConv2D
+from keras_twist.layers.initializers import varied
 from keras_twist.layers.mish import Mish
 
 
@@ -123,7 +124,7 @@ def conv_bn_act(
         3,
         padding="same",
         use_bias=False,
-        kernel_initializer=kernel_initializer,
+        kernel_initializer=varied(kernel_initializer, index),
         kernel_regularizer=kernel_regularizer,
         name=f"Conv{index}",
     )(x)
@@ -151,7 +152,7 @@ def float32_head(x, num_classes, use_bias=False, scale=1.0, kernel_initializer="
     x = layers.Dense(
         num_classes,
         use_bias=use_bias,
-        kernel_initializer=kernel_initializer,
+        kernel_initializer=varied(kernel_initializer, 0),
         dtype="float32",
         name="dense",
     )(x)

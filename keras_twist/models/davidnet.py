@@ -37,7 +37,8 @@ def DavidNet(
         logit_scale: Factor on the logits; cifar10-fast has 0.125. Defaults to 1.0.
         batch_norm_momentum: In Keras's sense, the share of the old average that stays. PyTorch's
             0.1 is 0.9 here. Defaults to 0.9.
-        kernel_initializer: Of convolutions and dense layer. Defaults to `"glorot_uniform"`.
+        kernel_initializer: Of convolutions and dense layer, each with numbers of its own, also if
+            it is an object with a seed. Defaults to `"glorot_uniform"`.
         kernel_regularizer: Of the convolutions. Defaults to None.
         name: Defaults to `"davidnet"`.
 
@@ -94,7 +95,8 @@ def ResNet9(
         width: Filters of the first convolution; the others have 2, 4 and 8 times as many. Defaults
             to 64.
         activation: Name or function. Defaults to `"relu"`.
-        kernel_initializer: Of convolutions and dense layer. Defaults to `"glorot_uniform"`.
+        kernel_initializer: Of convolutions and dense layer, each with numbers of its own, also if
+            it is an object with a seed. Defaults to `"glorot_uniform"`.
         name: Defaults to `"resnet9"`.
 
     Returns:

@@ -224,11 +224,12 @@ def _squeeze_and_excite(x, divisor, activation, prefix):
     """Scale every channel by a number that all channels' averages decide."""
     channels, name = x.shape[-1], f"{prefix}_se"
     hidden = max(math.ceil(channels // divisor / 8), 1) * 8
-    options = {"kernel_initializer": he_normal()}
     scale = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
-    scale = layers.Conv2D(hidden, 1, name=f"{name}_conv1", **options)(scale)
+    scale = layers.Conv2D(hidden, 1, kernel_initializer=he_normal(), name=f"{name}_conv1")(scale)
     scale = activate(scale, activation, f"{name}_act")
-    scale = layers.Conv2D(channels, 1, activation="sigmoid", name=f"{name}_conv2", **options)(scale)
+    scale = layers.Conv2D(
+        channels, 1, activation="sigmoid", kernel_initializer=he_normal(), name=f"{name}_conv2"
+    )(scale)
     return layers.Multiply(name=f"{name}_scale")([x, scale])
 
 

@@ -9,7 +9,7 @@ from keras import layers, ops
 from keras_twist.layers.batch_norm_act import BatchNormAct
 from keras_twist.layers.bias import Bias
 from keras_twist.layers.fast_conv2d import FastConv2D
-from keras_twist.models.blocks import float32_head, image_input, torch_uniform
+from keras_twist.models.blocks import activate, float32_head, image_input, torch_uniform
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -145,7 +145,7 @@ def SpeedNet(
         name="whitening",
     )(x)
     x = Bias(name="whitening_bias")(x)
-    x = layers.Activation(activation, name="whitening_act")(x)
+    x = activate(x, activation, "whitening_act")
     for group, multiplier in enumerate(multipliers, start=1):
         shortcut = None
         for part in "abc"[:depth]:
@@ -162,7 +162,7 @@ def SpeedNet(
                 x = layers.MaxPooling2D(2, name=f"pool{group}")(x)
             if part == "c":
                 x = layers.Add(name=f"add{group}")([norm_act(x, place, None), shortcut])
-                x = layers.Activation(activation, name=f"act{group}")(x)
+                x = activate(x, activation, f"act{group}")
             else:
                 x = norm_act(x, place, activation)
             if part == "a":

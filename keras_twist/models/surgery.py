@@ -231,6 +231,11 @@ def _copy_kernel(conv, layer):
                 f"{None if new is None else tuple(new.shape)} in {layer}."
             )
         new.assign(_values(old))
+    # Keras makes the weights of an activation when it first computes.
+    if isinstance(conv.activation, keras.Layer) and conv.activation.built:
+        if not layer.activation.built:
+            layer.activation.build_from_config(conv.activation.get_build_config())
+        _copy_weights(conv.activation, layer.activation)
 
 
 def _copy_weights(old, new):

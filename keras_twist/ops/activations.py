@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from keras_twist.ops.op_by_op import compiled, fusible, runs_op_by_op
-from keras_twist.ops.twist_geometry import at_least_float32
+from keras_twist.ops.precision import at_least_float32
 
 __all__ = ["mish"]
 
@@ -44,7 +44,7 @@ def _mish_value(x):
         return x * ops.tanh(ops.softplus(x))
     # One pass does all of them, and exponentials are what takes time: with e = exp(x) and
     # n = e (e + 2), tanh(softplus(x)) = n / (n + 2), which is 1 from 20 on.
-    exact = ops.cast(x, at_least_float32(x))
+    exact = ops.cast(x, at_least_float32(x.dtype))
     e = ops.exp(ops.minimum(exact, 20.0))
     n = e * (e + 2.0)
     return ops.cast(exact * (n / (n + 2.0)), x.dtype)

@@ -20,8 +20,8 @@ from keras_twist.ops.pixels import (
     into_range,
     per_image,
     restore,
-    working_dtype,
 )
+from keras_twist.ops.precision import at_least_float32
 
 # Rec. 601, as PIL and torchvision weigh red, green and blue.
 LUMINANCE = (0.299, 0.587, 0.114)
@@ -60,7 +60,7 @@ def gaussian_blur(images, sigma, radius, mode="reflect", value=0):
     radius = check_integer("radius", radius, at_least=1)
     check_mode(mode)
     images = as_images(images)
-    dtype = working_dtype(images.dtype)
+    dtype = at_least_float32(images.dtype)
     offsets = ops.arange(-radius, radius + 1, dtype=dtype)
     # A width of a thousandth of a pixel already has all its weight in the middle.
     sigma = ops.maximum(ops.reshape(ops.cast(sigma, dtype), (-1, 1)), 1e-3)
@@ -136,7 +136,7 @@ def color_jitter(images, brightness, contrast, saturation, value_range=None):
     """
     images = as_images(images)
     check_value_range(value_range, images.dtype)
-    dtype = working_dtype(images.dtype)
+    dtype = at_least_float32(images.dtype)
     values = ops.cast(images, dtype)
     if value_range is None and not keras.backend.is_float_dtype(images.dtype):
         value_range = dtype_range(images.dtype)

@@ -15,8 +15,8 @@ from keras_twist.ops.pixels import (
     check_mode,
     restore,
     take_pixels,
-    working_dtype,
 )
+from keras_twist.ops.precision import at_least_float32
 
 
 def sample(images, rows, columns, mode="constant", value=0):
@@ -46,7 +46,7 @@ def sample(images, rows, columns, mode="constant", value=0):
     """
     check_mode(mode)
     images = as_images(images)
-    dtype = working_dtype(images.dtype)
+    dtype = at_least_float32(images.dtype)
 
     def split(places):
         places = ops.cast(places, dtype)
@@ -92,7 +92,7 @@ def rotate(images, degrees, mode="constant", value=0):
         OpenCV rounds places to 1/32 of a pixel.
     """
     images = as_images(images)
-    dtype = working_dtype(images.dtype)
+    dtype = at_least_float32(images.dtype)
     angle = ops.reshape(ops.cast(degrees, dtype), (-1, 1, 1)) * (math.pi / 180)
     down, right, middle_row, middle_column = _from_middle(images, dtype)
     sine, cosine = ops.sin(angle), ops.cos(angle)
@@ -125,7 +125,7 @@ def translate(images, down, right, mode="constant", value=0):
                [1, 2]], dtype=uint8)
     """
     images = as_images(images)
-    dtype = working_dtype(images.dtype)
+    dtype = at_least_float32(images.dtype)
     _, height, width, _ = ops.shape(images)
     down, right = (ops.reshape(ops.cast(shift, dtype), (-1, 1, 1)) for shift in (down, right))
     rows = ops.expand_dims(ops.arange(height, dtype=dtype), 1) - down
@@ -164,7 +164,7 @@ def crop_resize(images, top, left, height, width, size):
         `antialias=False`. Differs from it in: a box of its own for each image.
     """
     images = as_images(images)
-    dtype = working_dtype(images.dtype)
+    dtype = at_least_float32(images.dtype)
 
     def places(start, length, count):
         start, length = (ops.reshape(ops.cast(x, dtype), (-1, 1)) for x in (start, length))

@@ -8,7 +8,7 @@ import functools
 from keras import ops
 
 from keras_twist.ops.op_by_op import compiled, pull_back
-from keras_twist.ops.twist_geometry import at_least_float32
+from keras_twist.ops.precision import at_least_float32
 
 __all__ = ["batch_norm_act"]
 
@@ -49,7 +49,7 @@ def batch_norm_act(x, gamma, beta, shift, epsilon, activation=None):
 
 
 def _forward(x, gamma, beta, shift, epsilon, activation):
-    exact = ops.cast(x, at_least_float32(x))
+    exact = ops.cast(x, at_least_float32(x.dtype))
     count = ops.cast(ops.size(x) // x.shape[-1], exact.dtype)
     shifted = exact - shift
     mean = _sum_by_channel(shifted) / count
@@ -63,7 +63,7 @@ def _forward(x, gamma, beta, shift, epsilon, activation):
 
 
 def _backward(upstream, x, gamma, beta, mean, variance, epsilon, activation):
-    exact = ops.cast(x, at_least_float32(x))
+    exact = ops.cast(x, at_least_float32(x.dtype))
     upstream = ops.cast(upstream, exact.dtype)
     count = ops.cast(ops.size(x) // x.shape[-1], exact.dtype)
     inverse = ops.rsqrt(variance + epsilon)

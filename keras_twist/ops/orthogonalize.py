@@ -3,7 +3,7 @@
 from keras import ops
 
 from keras_twist.arguments import check_integer
-from keras_twist.ops.twist_geometry import at_least_float32
+from keras_twist.ops.precision import at_least_float32
 
 __all__ = ["orthogonalize"]
 
@@ -44,7 +44,7 @@ def orthogonalize(matrix, steps=5):
             f"`matrix` must have the shape (rows, columns). Received: shape={tuple(matrix.shape)}"
         )
     wide = matrix.shape[0] <= matrix.shape[1]
-    x = ops.cast(matrix, at_least_float32(matrix))
+    x = ops.cast(matrix, at_least_float32(matrix.dtype))
     x = x if wide else ops.transpose(x)
     a, b, c = COEFFICIENTS
     # The largest singular value is at most the root of the sum of all squares.

@@ -87,11 +87,6 @@ def dtype_range(dtype):
     return float(limits.min), float(limits.max)
 
 
-def working_dtype(dtype):
-    """The precision that an operation calculates in: float32, or float64 for float64 images."""
-    return "float64" if keras.backend.standardize_dtype(dtype) == "float64" else "float32"
-
-
 def restore(values, dtype, value_range=None):
     """Calculated values in the dtype of the images: integers are rounded and kept in range.
 

@@ -7,12 +7,13 @@ All images are (batch, height, width, channels), all kernels (3, 3, in / groups,
 where Kx and Ky are antisymmetric.
 """
 
+import keras
 from keras import ops
 
+from keras_twist.ops.precision import at_least_float32
 from keras_twist.ops.twist_geometry import (
     antisymmetric_kernel,
     antisymmetrize,
-    at_least_float32,
     coordinate_axes,
     coordinate_grid,
     disk_mask,
@@ -52,7 +53,7 @@ def twist_conv(
     Coordinates and mask are computed in float32 at least.
 
     Args:
-        inputs: float tensor of shape `(batch, height, width, in)`.
+        inputs: tensor of shape `(batch, height, width, in)`; integers become floats.
         kernel: tensor of shape `(3, 3, in / groups, out)`, as are `kernel_x` and `kernel_y`. Any
             values will do.
         kernel_x: the kernel that the horizontal coordinate scales.
@@ -93,6 +94,8 @@ def twist_conv(
             f"kernel.shape={tuple(kernel.shape)}."
         )
     inputs = ops.convert_to_tensor(inputs)
+    if not keras.backend.is_float_dtype(inputs.dtype):
+        inputs = ops.cast(inputs, keras.config.floatx())
     kernels = [ops.cast(k, inputs.dtype) for k in (kernel, kernel_x, kernel_y)]
     terms = convolve(inputs, kernels, strides, "symmetric")
     return modulate(*terms, center_x, center_y, radius, origin, ramp)
@@ -104,7 +107,7 @@ def modulate(plain, along_x, along_y, center_x, center_y, radius, origin, ramp):
     Centres of None stand for zeros, and a radius of None for no mask.
     """
     height, width = ops.shape(plain)[1:3]
-    dtype = at_least_float32(plain)
+    dtype = at_least_float32(plain.dtype)
     maps = modulation_maps(height, width, center_x, center_y, radius, origin, ramp, dtype)
     # Spelt out over the filters too: TensorFlow multiplies a map of the image's whole shape much
     # faster than it repeats one along two axes.

@@ -16,12 +16,12 @@ measures all.
 import numpy as np
 from keras import ops
 
-from keras_twist.ops.op_by_op import runs_op_by_op
+from keras_twist.ops.op_by_op import fusible, runs_op_by_op
+from keras_twist.ops.precision import at_least_float32
 from keras_twist.ops.twist import convolve, modulate, modulation_maps
 from keras_twist.ops.twist_fusion import combine, shifted_difference, with_border
 from keras_twist.ops.twist_geometry import (
     antisymmetric_kernel,
-    at_least_float32,
     rotate_kernel,
 )
 
@@ -72,9 +72,7 @@ def _cheapest(inputs, channels, shared, masked, strides, training):
     # A mask wants gradients that take the sums once more, which costs what fusing saves. And a
     # program for every batch size is right for a training, which has one or two, but not for a
     # server, hence `training`, nor for images of any size.
-    traced = getattr(inputs, "graph", None) is not None and None not in inputs.shape[1:3]
-    fusible = shared and not masked and training and traced and runs_op_by_op(inputs)
-    if fusible and channels >= 32:
+    if shared and not masked and training and channels >= 32 and fusible(inputs):
         return "fused"
     if channels >= 64:
         return "products" if shared else "differences"
@@ -141,7 +139,7 @@ def fused(inputs, kernel, twist, field, modulation, padding="same"):
     """The products, then everything else in one pass. For TensorFlow, and without a mask."""
     (plain,) = convolve(inputs, [kernel], (1, 1), padding)
     values = _products(inputs, twist)
-    x, y = modulation_maps(*ops.shape(plain)[1:3], *modulation, dtype=at_least_float32(plain))
+    x, y = modulation_maps(*ops.shape(plain)[1:3], *modulation, dtype=at_least_float32(plain.dtype))
     return combine(
         plain,
         values,

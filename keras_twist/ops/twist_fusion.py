@@ -11,7 +11,7 @@ import functools
 from keras import ops
 
 from keras_twist.ops.op_by_op import compiled
-from keras_twist.ops.twist_geometry import at_least_float32
+from keras_twist.ops.precision import at_least_float32
 
 __all__ = ["combine", "shifted_difference", "with_border"]
 
@@ -63,7 +63,7 @@ def with_border(tensor, width=1):
 
 
 def _exact(tensor):
-    return ops.cast(tensor, at_least_float32(tensor))
+    return ops.cast(tensor, at_least_float32(tensor.dtype))
 
 
 def _combined(plain, x, y, *values, offsets, turned, padding):

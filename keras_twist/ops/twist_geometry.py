@@ -1,6 +1,5 @@
 """The parts of a twist: antisymmetric kernels, their rotations, coordinates and the disk."""
 
-import keras
 from keras import ops
 
 __all__ = [
@@ -137,11 +136,6 @@ def coordinate_axes(height, width, origin, dtype):
         ops.cast(2 * ops.arange(size, dtype="int32"), dtype) / ops.cast(size, dtype) - start
         for size in (width, height)
     )
-
-
-def at_least_float32(tensor):
-    """Returns the dtype to compute coordinates in: float32, or float64 for such a tensor."""
-    return "float64" if keras.backend.standardize_dtype(tensor.dtype) == "float64" else "float32"
 
 
 def disk_mask(squared_radius, ramp):

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from keras_twist.arguments import check_number
+from keras_twist.ops.precision import at_least_float32
 from keras_twist.optimizers._spared import UNDECAYED, spare, undecayed
 
 LearningRateSchedule = keras.optimizers.schedules.LearningRateSchedule
@@ -14,7 +15,22 @@ class AveragePerUpdate(keras.optimizers.Optimizer):
 
     With `gradient_accumulation_steps=4` Keras's goes on four times in an update, three of them with
     the same weights, and overwrites the weights before the update that it should follow.
+
+    What weight decay spares is part of the configuration: a saved training goes on with it.
     """
+
+    _undecayed = ()
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        """Optimizer with the settings in `config`, schedules and a wrapped optimizer included."""
+        config = dict(config)
+        spared = config.pop(UNDECAYED, None)
+        optimizer = cls(**deserialize_schedules(config, custom_objects))
+        if spared:
+            optimizer.exclude_from_weight_decay(var_names=spared["names"])
+            optimizer._undecayed = tuple(map(tuple, spared["variables"]))
+        return optimizer
 
     def _backend_apply_gradients(self, grads, trainable_variables):
         # Not public in Keras. Should it be renamed, the average goes on with every batch, as there.
@@ -55,11 +71,7 @@ class RealUpdateOptimizer(AveragePerUpdate):
 
     Weight decay happens inside `update_step`, not in a pass of its own before it, so that an
     `update_step` is the whole change of a variable and a wrapper sees the weights before it.
-
-    What weight decay spares is part of the configuration: a saved training goes on with it.
     """
-
-    _undecayed = ()
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Exempt variables from weight decay, as in Keras; before the optimizer is built."""
@@ -117,6 +129,11 @@ class RealUpdateOptimizer(AveragePerUpdate):
         return hyperparameter
 
     def _set_hyperparameter(self, name, hyperparameter, value):
+        if isinstance(value, LearningRateSchedule):
+            raise TypeError(
+                f"`{name}` can be set to a number alone. Construct the optimizer with the "
+                f"schedule. Received: {name}={value}"
+            )
         if isinstance(hyperparameter, LearningRateSchedule):
             raise TypeError(
                 f"`{name}` follows the schedule it was constructed with and cannot be set. "
@@ -124,22 +141,6 @@ class RealUpdateOptimizer(AveragePerUpdate):
                 f"Received: {name}={value}"
             )
         hyperparameter.assign(check_fraction(name, value))
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Optimizer with the settings in `config`, schedules included."""
-        return from_config(cls, config, custom_objects)
-
-
-def from_config(cls, config, custom_objects=None):
-    """Optimizer with the settings in a config, schedules and what weight decay spares included."""
-    config = dict(config)
-    spared = config.pop(UNDECAYED, None)
-    optimizer = cls(**deserialize_schedules(config, custom_objects))
-    if spared:
-        optimizer.exclude_from_weight_decay(var_names=spared["names"])
-        optimizer._undecayed = tuple(map(tuple, spared["variables"]))
-    return optimizer
 
 
 def add_slots(optimizer, variables, name):
@@ -193,13 +194,6 @@ def check_weight_decay(value):
     if value is None:
         return None
     return check_number("weight_decay", value, ">= 0, or None", lambda decay: decay >= 0.0)
-
-
-def at_least_float32(dtype):
-    """Type to compute in for variables of `dtype`."""
-    # Not keras.backend.result_type: outside TensorFlow it makes float32 of float64.
-    name = keras.backend.standardize_dtype(dtype)
-    return "float32" if name in ("float16", "bfloat16") else name
 
 
 def dense_gradient(gradient, variable):

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from keras_twist.arguments import check_integer, check_number
-from keras_twist.optimizers._base import AveragePerUpdate, add_slots, from_config
+from keras_twist.optimizers._base import AveragePerUpdate, add_slots
 from keras_twist.optimizers._spared import spare, undecayed
 
 # What Keras does around an update. The wrapper does it in the wrapped optimizer's place: an
@@ -100,7 +100,6 @@ class Lookahead(AveragePerUpdate):
         self.sync_period = sync_period
         self.slow_step_size = slow_step_size
         self._given = None
-        self._undecayed = ()
 
     def _inner_learning_rate(self):
         return self.inner_optimizer.learning_rate
@@ -135,6 +134,20 @@ class Lookahead(AveragePerUpdate):
         own = len(super().variables)
         super().set_weights(weights[:own])
         self.inner_optimizer.set_weights(weights[own:])
+
+    def save_own_variables(self, store):
+        """Write the variables that the wrapped optimizer does not write besides."""
+        for number, variable in enumerate(super().variables):
+            store[str(number)] = ops.convert_to_numpy(variable)
+
+    def load_own_variables(self, store):
+        """Take over what `save_own_variables` wrote, or all of `variables` from an older file."""
+        own = super().variables
+        if len(store.keys()) != len(own):
+            super().load_own_variables(store)
+            return
+        for number, variable in enumerate(own):
+            variable.assign(store[str(number)])
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Exempt variables from the wrapped optimizer's weight decay."""
@@ -242,11 +255,6 @@ class Lookahead(AveragePerUpdate):
             # Here, since an optimizer of Keras's own does not save it.
             **undecayed(self.inner_optimizer, self._undecayed),
         }
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Optimizer with the settings in `config`, the wrapped one included."""
-        return from_config(cls, config, custom_objects)
 
 
 def _replace_if(condition, new, w, s):

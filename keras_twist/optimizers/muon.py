@@ -7,7 +7,8 @@ from keras import ops
 
 from keras_twist.arguments import check_integer, check_number
 from keras_twist.ops.orthogonalize import orthogonalize
-from keras_twist.optimizers._base import at_least_float32, check_fraction, dense_gradient
+from keras_twist.ops.precision import at_least_float32
+from keras_twist.optimizers._base import check_fraction, dense_gradient
 from keras_twist.optimizers.sgd import SGD
 
 

@@ -6,11 +6,11 @@ import keras
 from keras import ops
 
 from keras_twist.arguments import check_number
+from keras_twist.ops.precision import at_least_float32
 from keras_twist.optimizers._base import (
     LearningRateSchedule,
     RealUpdateOptimizer,
     add_slots,
-    at_least_float32,
     check_fraction,
     check_weight_decay,
     dense_gradient,
@@ -50,7 +50,8 @@ class RAdam(RealUpdateOptimizer):
 
     `t` counts real updates: skipped loss-scale steps and the steps of gradient accumulation do
     not count, for schedules neither. All of it is computed in float32 when the variable is
-    float16 or bfloat16.
+    float16 or bfloat16, but the moments are kept in its type, where the second one stalls at a
+    quarter of its size (as in Keras): policies `mixed_...` keep variables in float32.
 
     Args:
         learning_rate: A float, a `keras.optimizers.schedules.LearningRateSchedule`, or a callable
@@ -67,7 +68,7 @@ class RAdam(RealUpdateOptimizer):
         epsilon_mode: `"raw"` or `"debiased"`, see above. Defaults to `"raw"`.
         gradient_centralization: Whether to subtract from the gradient of every kernel (every
             variable of rank 2 or more) its mean over all axes but the last, which leaves each
-            filter's gradient with mean zero. Defaults to `False`.
+            filter's gradient of a convolution or dense layer with mean zero. Defaults to `False`.
         **kwargs: The arguments every Keras optimizer has: `clipnorm`, `use_ema`,
             `gradient_accumulation_steps`, `name` and so on.
 

@@ -4,7 +4,6 @@ from operator import attrgetter
 
 import keras
 
-from keras_twist.optimizers._base import from_config
 from keras_twist.optimizers.lookahead import Lookahead
 from keras_twist.optimizers.radam import RAdam
 
@@ -31,7 +30,8 @@ class Ranger(Lookahead):
         weight_decay: A number >= 0, decoupled from the gradient; `None` is 0.
             `exclude_from_weight_decay()` exempts variables. Defaults to `0.0`.
         sync_period: Number of updates from one pull to the next, an integer >= 1. Defaults to `6`.
-        slow_step_size: How far the slow weights go, in (0, 1]. Defaults to `0.5`.
+        slow_step_size: How far the slow weights go, in (0, 1]; or a schedule of it, see
+            `Lookahead`. Defaults to `0.5`.
         threshold: Samples the second moment must be worth, a number >= 4. Defaults to `5`.
         epsilon_mode: `"raw"` or `"debiased"`. Defaults to `"raw"`.
         gradient_centralization: Whether to centralise the gradients of kernels.
@@ -107,8 +107,3 @@ class Ranger(Lookahead):
         """Return the constructor's arguments, and what weight decay spares, if anything."""
         config = super().get_config()
         return config.pop("inner_optimizer")["config"] | config
-
-    @classmethod
-    def from_config(cls, config, custom_objects=None):
-        """Optimizer with the settings in `config`, schedules included."""
-        return from_config(cls, config, custom_objects)

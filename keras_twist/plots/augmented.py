@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_twist.plots.figures import new_figure
+from keras_twist.plots.figures import new_figure, show_image, verbatim
 
 
 def show_augmented(images, operations, labels=None, class_names=None, seed=0):
@@ -41,19 +41,19 @@ def show_augmented(images, operations, labels=None, class_names=None, seed=0):
     for axes, (name, (pixels, targets)) in zip(grid, rows.items(), strict=True):
         pixels = np.asarray(pixels)
         if pixels.dtype != np.uint8:
+            pixels = pixels.astype("float64")  # The difference of small integers may be none.
             pixels = (pixels - pixels.min()) / max(np.ptp(pixels), 1e-12)
-        axes[0].set_ylabel(name, rotation=0, ha="right", va="center")
+        axes[0].set_ylabel(verbatim(name), rotation=0, ha="right", va="center")
         for column in range(columns):
-            axes[column].imshow(pixels[column])
-            axes[column].set(xticks=[], yticks=[])
+            show_image(axes[column], pixels[column])
             if labels is not None and (name == "original" or targets is not labels):
-                axes[column].set_title(_shares(targets[column], class_names), fontsize=7)
+                axes[column].set_title(verbatim(_shares(targets[column], class_names)), fontsize=7)
     return figure
 
 
 def _augmented(original, operation, seed):
     """Images and labels after one operation of any kind."""
-    from keras_twist.data import operator
+    from keras_twist.data import augment, operator
 
     images, labels = original
     seed = np.array(seed, "int64")
@@ -67,8 +67,13 @@ def _augmented(original, operation, seed):
     else:
         operations = (operation,)
     steps = operator.Operator(operations)
+    count = len(images)
+    # As of an epoch of so many images, of which each has a number of its own.
+    numbers = np.linspace(0, 1, count, endpoint=False, dtype="float32")
+    examples = augment.Examples(0, numbers, np.arange(count), count)
     images = ops.convert_to_tensor(images)
-    return ops.convert_to_numpy(steps.apply(images, steps.draw(images.shape, seed))), labels
+    drawn = steps.draw(images.shape, seed, examples)
+    return ops.convert_to_numpy(steps.apply(images, drawn)), labels
 
 
 def _shares(target, names):

@@ -102,7 +102,8 @@ def plot_comparison(histories, key, ylabel=""):
                 markersize=4,
             )
     _finish(axes, ylabel or key, legend=False)
-    figure.legend(loc="outside lower left", fontsize=8)  # Names of folders are long.
+    if axes.lines:
+        figure.legend(loc="outside lower left", fontsize=8)  # Names of folders are long.
     return figure
 
 
@@ -173,7 +174,7 @@ def plot_schedules(schedules, steps, steps_per_epoch=None, ylabel="Learning rate
     for number, (label, schedule) in enumerate(schedules.items()):
         values = _evaluated(schedule, at) if callable(schedule) else np.full(steps, schedule)
         style = ("-", "--", "-.", ":")[number % 4]
-        axes.plot(at / (steps_per_epoch or 1), values, style, label=label)
+        axes.plot(at / (steps_per_epoch or 1), values, style, label=verbatim(label))
     axes.set(xlabel="Epoch" if steps_per_epoch else "Update", ylabel=ylabel)
     axes.grid(alpha=0.3)
     axes.legend()

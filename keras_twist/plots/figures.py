@@ -3,6 +3,8 @@
 import functools
 import io
 
+import numpy as np
+
 # Okabe and Ito's colours, which people of every colour vision tell apart.
 BLUE, ORANGE, GREEN, PURPLE = "#0072B2", "#D55E00", "#009E73", "#CC79A7"
 SKY, YELLOW, BLACK = "#56B4E9", "#E69F00", "#000000"
@@ -57,3 +59,19 @@ def verbatim(text):
         '5 \\\\$ or more'
     """
     return str(text).replace("$", r"\$")
+
+
+def show_image(axes, image):
+    """An image as it is, without ticks: grey in shades of grey, floats cut off at 0 and 1.
+
+    Args:
+        axes: Of matplotlib.
+        image: Array of shape `(height, width, channels)` with 1 or 3 channels: uint8 in `[0, 255]`,
+            or floats.
+    """
+    white = 255 if image.dtype == np.uint8 else 1
+    if image.shape[-1] == 1:
+        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=white)
+    else:
+        axes.imshow(image if white == 255 else np.clip(image, 0, 1))
+    axes.set(xticks=[], yticks=[])

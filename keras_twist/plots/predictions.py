@@ -4,7 +4,7 @@ import textwrap
 
 import numpy as np
 
-from keras_twist.plots.figures import new_figure, verbatim
+from keras_twist.plots.figures import new_figure, show_image, verbatim
 from keras_twist.plots.scores import (
     check_labels,
     check_lengths,
@@ -14,6 +14,8 @@ from keras_twist.plots.scores import (
 )
 
 COLUMNS = 5
+# With more classes, a confusion matrix has room for neither names nor numbers.
+READABLE_CLASSES = 60
 
 
 def plot_misclassified(images, labels, scores, class_names=None, count=20):
@@ -59,7 +61,7 @@ def plot_misclassified(images, labels, scores, class_names=None, count=20):
     figure.suptitle(title)
     grid = figure.subplots(rows, COLUMNS, squeeze=False).flat
     for axes, index in zip(grid, shown, strict=False):
-        _show(axes, images[index])
+        show_image(axes, images[index])
         predicted, true = shares[index].argmax(), labels[index]
         lines = [
             f"{names[predicted]} {100 * shares[index, predicted]:.0f}\u00a0%",
@@ -77,7 +79,7 @@ def plot_confusion(labels, predictions, class_names=None):
     """Confusion matrix: how many images of each class were taken for which.
 
     The darker a cell, the larger its share of the true class. Numbers count images, zeros are left
-    out.
+    out. Of more than 60 classes there are neither names nor numbers.
 
     Args:
         labels: Integer array of shape `(n,)`: the true classes.
@@ -102,21 +104,24 @@ def plot_confusion(labels, predictions, class_names=None):
         names = checked_names(class_names, predictions.shape[1])
         predictions = probabilities(predictions).argmax(axis=1)
     elif class_names is None:
-        names = checked_names(None, 1 + max(np.max(labels), np.max(predictions)))
+        largest = (int(np.max(one, initial=0)) for one in (labels, predictions))
+        names = checked_names(None, 1 + max(largest))
     else:
         names = list(class_names)
     counts = confusion_matrix(labels, predictions, len(names))
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    side = max(3.4, 1.7 + 0.4 * len(names))
+    side = max(3.4, 1.7 + 0.4 * min(len(names), READABLE_CLASSES))
     figure = new_figure(figsize=(side, side))
     axes = figure.subplots()
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    for row, column in zip(*np.nonzero(counts), strict=True):
-        color = "white" if shares[row, column] > 0.5 else "black"
-        axes.text(column, row, counts[row, column], ha="center", va="center", color=color, size=9)
-    ticks, labels = range(len(names)), [verbatim(name) for name in names]
-    axes.set_xticks(ticks, labels, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(ticks, labels)
+    if len(names) <= READABLE_CLASSES:
+        for row, column in zip(*np.nonzero(counts), strict=True):
+            color = "white" if shares[row, column] > 0.5 else "black"
+            number = counts[row, column]
+            axes.text(column, row, number, ha="center", va="center", color=color, size=9)
+        ticks, labels = range(len(names)), [verbatim(name) for name in names]
+        axes.set_xticks(ticks, labels, rotation=45, ha="right", rotation_mode="anchor")
+        axes.set_yticks(ticks, labels)
     axes.set(xlabel="Predicted", ylabel="True")
     figure.suptitle("Darker: a larger share of the true class", fontsize=10)
     return figure
@@ -131,13 +136,3 @@ def checked_names(class_names, classes):
             f"`class_names` must be {classes} names. Received: {len(class_names)} names"
         )
     return list(class_names)
-
-
-def _show(axes, image):
-    if image.dtype != np.uint8:
-        image = np.clip(image, 0, 1)
-    if image.shape[-1] == 1:
-        axes.imshow(image[..., 0], cmap="gray", vmin=0, vmax=255 if image.dtype == np.uint8 else 1)
-    else:
-        axes.imshow(image)
-    axes.set(xticks=[], yticks=[])

@@ -1,6 +1,7 @@
 """A page per run, one file that needs nothing else, and a page that compares several runs."""
 
 import argparse
+import json
 import sys
 from pathlib import Path
 
@@ -52,14 +53,14 @@ def write_comparison(folders, path=None):
     """Writes a page that shows runs side by side: results, curves, and the settings that differ.
 
     Args:
-        folders: Paths of two or more run folders.
+        folders: Paths of two or more run folders; one that is there twice counts once.
         path: File to write. Defaults to `comparison.html` beside the first run's folder.
 
     Returns:
         Path of the file.
 
     Raises:
-        RecipeError: if something in a folder is missing or damaged.
+        RecipeError: if all are the same, or something in a folder is missing or damaged.
         OSError: if the file cannot be written.
 
     Example:
@@ -68,6 +69,9 @@ def write_comparison(folders, path=None):
         ```
     """
     path = Path(folders[0]).resolve().parent / COMPARISON if path is None else Path(path)
+    folders = list({Path(folder).resolve(): folder for folder in folders}.values())
+    if len(folders) < 2:
+        raise RecipeError(f"a comparison needs two different runs. Received: {folders[0]}, again")
     return _write(path, comparison_page([read_run(folder) for folder in folders]))
 
 
@@ -141,11 +145,17 @@ def _differences(title, names, values):
     """Those values that are not the same in all runs."""
     values = [sections.flat(value) for value in values]
     keys = list(dict.fromkeys(key for value in values for key in value))
-    differing = [key for key in keys if len({value.get(key) for value in values}) > 1]
-    alike = len(keys) - len(differing)
-    if not differing:
+    shown = [{} for _ in values]
+    for key in keys:
+        exact = [json.dumps(value.get(key)) for value in values]
+        if len(set(exact)) > 1:
+            cells = [sections.setting(value.get(key)) for value in values]
+            # What is the same in as many digits as matter is shown in all.
+            for row, cell in zip(shown, cells if len(set(cells)) > 1 else exact, strict=True):
+                row[key] = cell
+    alike = len(keys) - len(shown[0])
+    if not shown[0]:
         return sections.section(title, element("p", f"All {alike} are the same."))
-    shown = [{key: value.get(key, sections.NOTHING) for key in differing} for value in values]
     text = element("p", f"The other {alike} are the same.", class_="faint")
     return sections.section(title, join(_side_by_side(names, shown, "What differs"), text))
 

@@ -6,11 +6,10 @@ import shlex
 
 from keras_twist import plots
 from keras_twist.callbacks.reporting import format_seconds
+from keras_twist.plots.predictions import READABLE_CLASSES
 from keras_twist.recipes.markup import element, join, picture, table
 
 NOTHING = "\u2013"
-# A matrix of more could not be read, and would take gigabytes to draw.
-MAX_MATRIX_CLASSES = 60
 PANELS = {
     "loss": "Loss of training and validation over the epochs",
     "accuracy": "Accuracy of training and validation over the epochs",
@@ -111,7 +110,7 @@ def classes(run):
     """The confusion matrix, and a table of how well each class is recognised."""
     found = run.predictions
     matrix = None
-    if len(found.class_names) <= MAX_MATRIX_CLASSES:
+    if len(found.class_names) <= READABLE_CLASSES:
         matrix = chart(
             lambda: plots.plot_confusion(found.labels, found.predicted, found.class_names),
             "Confusion matrix; the table has its main figures",
@@ -161,8 +160,12 @@ def epochs(run):
 
 def settings(run):
     """Two tables: the recipe, and where it ran."""
-    recipe = table(["Field", "Value"], flat(run.recipe).items())
-    environment = table(["What", "Value"], flat(run.environment).items())
+
+    def shown(header, values):
+        return table(header, [(name, setting(value)) for name, value in flat(values).items()])
+
+    recipe = shown(["Field", "Value"], run.recipe)
+    environment = shown(["What", "Value"], run.environment)
     return element(
         "div",
         section("Recipe", recipe),
@@ -190,17 +193,18 @@ def drawn(make_png, show):
 
 
 def flat(values, prefix=""):
-    """Nested dicts as one, from `versions.keras` to a string."""
+    """Nested dicts as one, from `versions.keras` to its value."""
     found = {}
     for key, value in values.items():
         if isinstance(value, dict):
             found |= flat(value, f"{prefix}{key}.")
         else:
-            found[f"{prefix}{key}"] = _setting(value)
+            found[f"{prefix}{key}"] = value
     return found
 
 
-def _setting(value):
+def setting(value):
+    """A value of `flat` as people read it."""
     if value is None or value == []:
         return NOTHING
     if isinstance(value, list):

@@ -25,7 +25,7 @@ class MirroredMomentum(keras.optimizers.schedules.LearningRateSchedule):
         schedule: The `OneCycle` or `Cyclical` of the learning rate; any schedule with a method
             `height(step)` will do.
         base_momentum: Momentum at the peak of the rate. Defaults to 0.85.
-        max_momentum: Momentum at the ends, at most 1. Defaults to 0.95.
+        max_momentum: Momentum at the ends, at most 1, and below it as a `beta_1`. Defaults to 0.95.
 
     Returns:
         Called on a step or an array of steps, float32 of the same shape.

@@ -436,6 +436,11 @@ REFUSED = {
         callbacks.ScheduleLR(POINTS(), lambda step: step * 0.5),
         r"`momentum_schedule` must lie in \[0, 1\].*1.5 at step 3",
     ),
+    "a mean that never changes": (
+        lambda: optimizers.RAdam(0.1),
+        callbacks.OneCycleLR(**{**ONE_CYCLE, "max_momentum": 1.0}),
+        r"`momentum_schedule` must lie in \[0, 1\).*1.0 at step 0",
+    ),
     "a rate of NaN": (
         lambda: optimizers.SGD(0.1),
         callbacks.ScheduleLR(lambda step: 0.1 / (3 - step)),

@@ -532,6 +532,12 @@ def test_bad_archives(tmp_path, forge):
     whole = forge.tar_bytes(files())
     refused(whole[: len(whole) // 2], "Archive .* is truncated or damaged")
     refused(forge.tar_bytes({"train/cat/a.png": picture(1)}), "holds no pictures below")
+    two = {
+        f"{root}/{name}": content for root in ("160", "320") for name, content in files().items()
+    }
+    refused(forge.tar_bytes(two), "must hold one set of pictures. Received: 160, 320")
+    parted = {f"{name.split('/')[0]}s/{name}": content for name, content in files().items()}
+    refused(forge.tar_bytes(parted), "holds no pictures below")
     refused(forge.tar_bytes({**files(), "train/dog/bad.png": b""}), "train/dog/bad.png: the file")
     refused(forge.tar_bytes({**files(), "../out.png": b""}), "points outside")
     refused(forge.tar_bytes({**files(), "/out.png": b""}), "points outside")

@@ -1,5 +1,8 @@
 """The published generator: its pairs and blends, `datagen` afterwards, epochs, `model.fit`."""
 
+import concurrent.futures
+import time
+
 import keras
 import numpy as np
 import pytest
@@ -110,6 +113,25 @@ def test_datagen_works_on_each_blended_image():
     assert [name for name, *_ in datagen.calls] == ["random_transform", "standardize"] * BATCH
     np.testing.assert_array_equal(datagen.calls[0][1], plain[0])
     assert len({seed for name, _, seed in datagen.calls if name == "random_transform"}) == BATCH
+
+
+def test_draws_of_numpys_global_generator_are_the_seeds_in_any_thread():
+    class OfKeras:
+        def random_transform(self, image, seed=None):
+            np.random.seed(seed)
+            time.sleep(1e-4)
+            return image + np.random.rand()
+
+    images, labels = np.zeros((80, 2, 2, 1)), np.eye(2)[np.arange(80) % 2]
+    batches = MixupGenerator(images, labels, 10, datagen=OfKeras(), seed=0)
+    np.random.seed(1)
+    expected = np.random.rand()
+    np.random.seed(1)
+    alone = [batches[index][0] for index in range(4)]
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(lambda index: batches[index][0], range(4)))
+    np.testing.assert_array_equal(together, alone)
+    assert np.random.rand() == expected
 
 
 def test_datagen_may_have_one_of_the_methods():

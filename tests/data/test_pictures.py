@@ -74,6 +74,12 @@ def test_read_picture(tmp_path, mode):
     np.testing.assert_array_equal(pixels, np.asarray(picture.convert("RGB")))
 
 
+def test_16_bits_of_grey_become_8(tmp_path):
+    Image.fromarray(np.full((32, 32), 40_000, "uint16")).save(tmp_path / "one.png")
+    with open_pictures() as read_picture:
+        assert np.all(read_picture(tmp_path / "one.png", (32, 32)) == 40_000 >> 8)
+
+
 def test_refuses_other_pictures(tmp_path):
     path = tmp_path / "one.png"
     with open_pictures() as read_picture:

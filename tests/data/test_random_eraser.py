@@ -1,5 +1,7 @@
 """The published eraser: its rectangle and values for the same draws, and an untouched input."""
 
+import os
+
 import numpy as np
 import pytest
 
@@ -77,3 +79,13 @@ def test_bad_arguments_are_named(options, message):
 def test_a_batch_is_refused():
     with pytest.raises(ValueError, match=r"`input_img`.*\(1, 16, 12, 3\)"):
         get_random_eraser()(IMAGE[None])
+
+
+def test_worker_processes_draw_for_themselves(monkeypatch):
+    image, drawn = np.zeros((16, 16, 1)), []
+    for process in (os.getpid(), 7, 8):
+        eraser = get_random_eraser(p=1.0, v_l=1, v_h=255, seed=0)
+        monkeypatch.setattr(os, "getpid", lambda process=process: process)
+        drawn += [eraser(image).tobytes(), eraser(image).tobytes()]
+        monkeypatch.undo()
+    assert len(set(drawn)) == 6

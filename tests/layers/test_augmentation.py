@@ -170,3 +170,12 @@ def in_a_model(layer):
 def test_bad_arguments_are_named(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_model_that_is_called_by_hand_draws_nothing():
+    inner = [RandomPadCrop(2), RandomFlip(), Cutout(4)]
+    model = keras.Sequential([keras.Input((8, 8, 3)), *inner])
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype("float32")
+    np.testing.assert_array_equal(model(images), images)
+    assert np.any(ops.convert_to_numpy(model(images, training=True)) != images)
+    assert np.any(ops.convert_to_numpy(RandomPadCrop(2)(images)) != images)

@@ -435,3 +435,11 @@ def test_bad_inputs_are_named():
         TwistLayer(4, groups=2).build((None, 8, 8, 3))
     with pytest.raises(ValueError, match="expected ndim=4, found ndim=3"):
         TwistLayer(4)(np.ones((8, 8, 3), "float32"))
+
+
+def test_integer_images_are_floats_of_the_same_numbers():
+    layer = TwistLayer(4)
+    images = np.random.default_rng(0).integers(0, 256, (2, 6, 6, 3))
+    expected = layer(images.astype("float32"))
+    for dtype in ("uint8", "int32"):
+        np.testing.assert_allclose(layer(ops.convert_to_tensor(images, dtype)), expected)

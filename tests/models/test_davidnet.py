@@ -1,7 +1,9 @@
 """DavidNet and ResNet9: counts, names, options, precision."""
 
+import itertools
 import math
 
+import keras
 import numpy as np
 import pytest
 
@@ -59,3 +61,17 @@ def test_other_sizes_are_multiples_of_eight(model, shape):
     assert model(3, (16, 24, 1), width=4).output_shape == (None, 3)
     with pytest.raises(ValueError, match="`input_shape`.*multiples of 8"):
         model(input_shape=shape)
+
+
+@pytest.mark.parametrize("network", [DavidNet, ResNet9])
+@pytest.mark.parametrize("seed", [None, 3])
+def test_kernels_of_one_initializer_have_numbers_of_their_own(network, seed):
+    given = keras.initializers.HeNormal(seed)
+    kernels = [
+        np.ravel(weight)
+        for weight in network(width=8, kernel_initializer=given).trainable_weights
+        if len(weight.shape) > 1
+    ]
+    for first, second in itertools.combinations(kernels, 2):
+        common = min(len(first), len(second))
+        assert abs(np.corrcoef(first[:common], second[:common])[0, 1]) < 0.3

@@ -516,3 +516,15 @@ def test_the_published_swap_of_the_published_network():
     assert trained(new) == 71_904_811
     new, report = replace_convs(model, report=True)
     assert trained(new) == report.trainable_after == 18_869_419
+
+
+def test_an_activation_inside_a_convolution_keeps_its_weights():
+    activation = keras.layers.PReLU("ones", shared_axes=[1, 2])
+    conv = keras.layers.Conv2D(64, 3, padding="same", activation=activation)
+    model = keras.Sequential([keras.Input((8, 8, 3)), conv])
+    x = np.random.default_rng(0).normal(size=(2, 8, 8, 3)).astype("float32")
+    model(x)
+    activation.set_weights([np.linspace(-2, 2, 64).reshape(1, 1, 64)])
+    twisted = replace_convs(model)
+    twisted.layers[0].twist.assign(np.zeros(twisted.layers[0].twist.shape))
+    np.testing.assert_allclose(twisted(x), model(x), rtol=1e-4, atol=1e-5)

@@ -212,3 +212,14 @@ def test_tensorflow_takes_slices_under_xla_only():
 def test_bad_arguments_are_named(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_integer_images_become_floats():
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 256, (2, 6, 6, 3))
+    kernels = rng.normal(size=(3, 3, 3, 3, 4)).astype("float32")
+    centers = np.zeros(4, "float32")
+    expected = twist_conv(images.astype("float32"), *kernels, centers, centers)
+    np.testing.assert_allclose(
+        twist_conv(images.astype("uint8"), *kernels, centers, centers), expected
+    )

@@ -346,3 +346,23 @@ def test_weight_decay_is_the_wrapped_optimizers():
     assert optimizer.weight_decay == 0.5 == optimizer.inner_optimizer.weight_decay
     optimizer.apply([keras.ops.zeros((1,))], [variable])
     np.testing.assert_allclose(keras.ops.convert_to_numpy(variable.value), [2.85], rtol=1e-6)
+
+
+def test_a_file_has_the_wrapped_optimizers_state_once(tmp_path):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    model.compile(Lookahead(keras.optimizers.Adam(0.1), 2), "mse")
+    x = np.ones((4, 3))
+    model.fit(x, x[:, :2], verbose=0)
+    own, everything = {}, {}
+    optimizer = model.optimizer
+    optimizer.save_own_variables(own)
+    keras.optimizers.Optimizer.save_own_variables(optimizer, everything)  # as older files have it
+    assert len(everything) == len(own) + len(optimizer.inner_optimizer.variables)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras").optimizer
+    older = Lookahead.from_config(optimizer.get_config())
+    older.build(model.trainable_variables)
+    older.load_own_variables(everything)
+    for other in (loaded, older):
+        for found, expected in zip(other.variables, optimizer.variables, strict=True):
+            np.testing.assert_array_equal(found, expected)

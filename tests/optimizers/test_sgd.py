@@ -107,6 +107,8 @@ def test_momentum_schedule_survives_its_config():
     assert float(optimizer.momentum) == pytest.approx(0.8)
     with pytest.raises(TypeError, match="cannot be set"):
         optimizer.momentum = 0.9
+    with pytest.raises(TypeError, match="Construct the optimizer with the schedule"):
+        SGD(0.1, momentum=0.9).momentum = Halving()
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TF has sparse gradients")

@@ -42,3 +42,25 @@ def test_mixed_images_carry_their_labels():
     figure = plots.show_augmented(images, rows, np.eye(2, dtype="float32"), ["cat", "dog"])
     titles = [axes.get_title() for axes in figure.axes]
     assert titles == ["cat", "dog", "0.75 cat\n0.25 dog", "0.75 dog\n0.25 cat", "", ""]
+
+
+def test_operations_that_follow_an_image_through_the_epochs():
+    images = np.random.default_rng(0).integers(0, 256, (4, 8, 8, 3), "uint8")
+    crop = data.random_resized_crop(4, aspects=np.array([0.5, 1.0, 2.0, 1.0]))
+    shown = {"flip": data.alternating_flip(), "crop": crop}
+    figure = plots.show_augmented(images, shown)
+    row = [axes.images[0].get_array() for axes in figure.axes[4:8]]
+    mirrored = [np.array_equal(one, image[:, ::-1]) for one, image in zip(row, images, strict=True)]
+    same = [np.array_equal(one, image) for one, image in zip(row, images, strict=True)]
+    assert sum(mirrored) == sum(same) == 2
+    assert figure.axes[8].images[0].get_array().shape == (4, 4, 3)
+
+
+def test_grey_images_have_one_scale():
+    images = np.stack([np.full((4, 4, 1), 10, "uint8"), np.full((4, 4, 1), 200, "uint8")])
+    figure = plots.show_augmented(images, {"int8": lambda x: keras.ops.cast(x, "int16") - 150})
+    for axes in figure.axes[:2]:
+        image = axes.images[0]
+        assert (image.get_cmap().name, image.get_clim()) == ("gray", (0, 255))
+    low, high = (axes.images[0].get_array() for axes in figure.axes[2:])
+    assert np.all(low == 0) and np.all(high == 1)

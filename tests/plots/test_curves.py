@@ -97,3 +97,10 @@ def test_runs_are_compared_where_they_have_the_measure(tmp_path):
     # A name that begins with an underscore would be left out; dollars would be taken for a formula.
     assert [text.get_text() for text in figure.legends[0].get_texts()] == [r"1: \$one\$", "2: _two"]
     figure.savefig(tmp_path / "comparison.png")
+
+
+def test_labels_are_written_as_they_are_and_no_runs_have_no_legend(tmp_path):
+    plots.plot_schedules({"lr of $a^$": 0.1}, 3).savefig(tmp_path / "schedule.png")
+    figure = plots.plot_comparison({"one": [{"epoch": 1, "loss": 2.0}]}, "val_loss")
+    figure.savefig(tmp_path / "none.png")
+    assert not figure.legends

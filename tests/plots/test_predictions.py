@@ -55,3 +55,12 @@ def test_confusion_from_classes_and_from_scores(tmp_path):
         figure.savefig(tmp_path / "confusion.png")
     assert [text.get_text() for text in figures[0].axes[0].get_yticklabels()] == ["cat", r"\$1\$"]
     assert len(plots.plot_confusion([0, 2], [1, 1]).axes[0].get_xticks()) == 3
+
+
+def test_confusion_of_few_bytes_of_nothing_and_of_very_many_classes():
+    classes = np.arange(256, dtype="uint8")
+    figure = plots.plot_confusion(classes, classes)
+    assert figure.axes[0].images[0].get_array().shape == (256, 256)
+    assert max(figure.get_size_inches()) < 30 and not figure.axes[0].texts
+    nothing = plots.plot_confusion(*np.zeros((2, 0), int))
+    assert nothing.axes[0].images[0].get_array().shape == (1, 1)

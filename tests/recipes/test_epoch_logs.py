@@ -88,7 +88,9 @@ def test_records_that_cannot_be_written_are_an_error_of_the_disk(done, tmp_path)
     (tmp_path / "tensorboard").symlink_to(tmp_path / "file" / "below")
     (tmp_path / "file").write_text("no folder")
     rows = [{"epoch": 1, "loss": 5.0, "val_loss": 1.0, "learning_rate": 0.4}][:done]
-    with pytest.raises(OSError, match="TensorBoard's records cannot be written: /.*/train; Not a d"):
+    with pytest.raises(
+        OSError, match="TensorBoard's records cannot be written: /.*/train; Not a d"
+    ):
         train(tmp_path, ("tensorboard",), rows, 2)
 
 

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from keras_twist.recipes import report
+from keras_twist.recipes import RecipeError, report
 from keras_twist.recipes.run_record import read_run
 
 from ..chromium import Browser, find_chromium
@@ -75,6 +75,14 @@ def test_runs_are_compared_by_what_differs(make_run, capsys, tmp_path):
     assert not (folders[0].parent / "comparison.html").exists()
     assert report.main([str(folder) for folder in folders]) == 0
     assert (folders[0].parent / "comparison.html").exists()
+
+
+def test_a_small_difference_is_shown_and_a_run_is_compared_once(make_run):
+    first, second = (make_run(f"quick-{n}", learning_rate=0.1234561 + n * 1e-7) for n in (1, 2))
+    text = report.write_comparison([first, first, second]).read_text()
+    assert "<td>0.1234562</td><td>0.1234563</td>" in text and "2 runs compared" in text
+    with pytest.raises(RecipeError, match="two different runs"):
+        report.write_comparison([first, first])
 
 
 def test_runs_of_other_classes_and_of_the_same_name(make_run):

@@ -30,7 +30,9 @@ def test_measures_are_readable():
 
 def test_nested_values_become_flat():
     values = {"versions": {"keras": "3"}, "command": ["a b", 1], "xla": False, "width": None}
-    assert sections.flat(values) == {
+    found = sections.flat(values)
+    assert list(found) == ["versions.keras", "command", "xla", "width"]
+    assert {name: sections.setting(value) for name, value in found.items()} == {
         "versions.keras": "3",
         "command": "'a b' 1",
         "xla": "False",
