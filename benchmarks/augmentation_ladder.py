@@ -15,6 +15,7 @@ while disturbs all rungs. Writes `benchmarks/results/augmentation_ladder.json` a
 call after a stop goes on with what is missing. Other settings than those of the file: remove it.
 """
 
+import argparse
 import dataclasses
 import os
 import statistics
@@ -155,6 +156,7 @@ def are_settings(found):
 
 def main():
     """Train what is missing in the file, write it after every run, and print the table."""
+    argparse.ArgumentParser(usage="%(prog)s").parse_args()
     record = results_file.read(RESULT)
     if record:
         if not are_settings(record["settings"]):
@@ -180,6 +182,8 @@ def main():
                 continue
             run = {"rung": name, "seed": seed, **train(dataclasses.replace(recipe, seed=seed))}
             print({key: value for key, value in run.items() if key != "batch_losses"}, flush=True)
+            if RESULT.exists():  # Another process may have written to it in the meantime.
+                record = results_file.read(RESULT)
             record["runs"].append(run)
             record["table"] = summary(record["runs"])
             results_file.write(RESULT, record)

@@ -25,6 +25,7 @@ from keras_twist.layers import BatchNormAct
 
 RESULT = Path(__file__).parent / "results" / "batch_norm_act.json"
 SHAPES = [(32, 64, 64, 64), (32, 32, 32, 256), (32, 16, 16, 128), (32, 8, 8, 1024)]
+ROUNDS = 15
 POLICIES = ["float32", "mixed_bfloat16"]
 
 
@@ -46,7 +47,7 @@ def step_of(layers, x):
     return step
 
 
-def measure(shape, policy, rounds):
+def measure(shape, policy):
     """Milliseconds of both, in turns."""
     keras.config.set_dtype_policy(policy)
     dtype = policy.removeprefix("mixed_")
@@ -60,7 +61,7 @@ def measure(shape, policy, rounds):
     times = {name: [] for name in steps}
     for step in steps.values():
         step(x, upstream)
-    for _ in range(rounds):
+    for _ in range(ROUNDS):
         for name, step in steps.items():
             start = time.perf_counter()
             for gradient in step(x, upstream):
@@ -71,22 +72,20 @@ def measure(shape, policy, rounds):
 
 def main():
     """Measure, print a table, and write the results."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--rounds", type=int, default=15)
-    rounds = parser.parse_args().rounds
+    argparse.ArgumentParser(usage="%(prog)s").parse_args()
     rows, before = [], machine.describe()
     print("| shape | policy | Keras, ms | BatchNormAct, ms | ratio |")
     print("| --- | --- | --- | --- | --- |")
     for policy in POLICIES:
         for shape in SHAPES:
-            found = measure(shape, policy, rounds)
+            found = measure(shape, policy)
             ratio = round(found["keras"] / found["keras_twist"], 2)
             rows.append({"shape": shape, "policy": policy, **found, "ratio": ratio})
             print(f"| {shape} | {policy} | {found['keras']} | {found['keras_twist']} | {ratio} |")
     content = {
         "what": "milliseconds of batch normalisation and Mish, forward and backward, medians",
         "command": "python benchmarks/batch_norm_act.py",
-        "rounds": rounds,
+        "rounds": ROUNDS,
         "machine": before,
         "rows": rows,
     }

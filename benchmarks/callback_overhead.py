@@ -12,6 +12,7 @@ The model is small, a step of a few milliseconds: the callbacks cost the same be
 where nobody would see it. Writes `benchmarks/results/callback_overhead.json`.
 """
 
+import argparse
 import os
 import pathlib
 import sys
@@ -139,6 +140,7 @@ def summary(times):
 
 def main():
     """Measure, print a table and write the result."""
+    argparse.ArgumentParser(usage="%(prog)s").parse_args()
     before = machine.describe()
     results = summary(measure())
     print(f"{'':32}{'ms/step':>9}{'ratio':>8}   quartiles of the ratio")

@@ -39,12 +39,21 @@ def training_flops(model, batch_size):
 
 
 def _operations(graph):
-    """All operations, those of functions that the graph calls included."""
-    yield from graph.get_operations()
-    for name in graph.as_graph_def().library.function:
-        inner = graph._get_function(name.signature.name)
-        if inner is not None and getattr(inner, "graph", None) is not None:
-            yield from inner.graph.get_operations()
+    """The operations that run, those of functions that they call included.
+
+    Others are in the graph as well, such as the gradients of frozen kernels and of the images.
+    """
+    waiting = [output.op for output in graph.outputs] + list(graph.control_outputs)
+    reached = {}
+    while waiting:
+        operation = waiting.pop()
+        if operation.name not in reached:
+            reached[operation.name] = operation
+            waiting += [tensor.op for tensor in operation.inputs] + operation.control_inputs
+    for operation in reached.values():
+        yield operation
+        if "Call" in operation.type:  # PartitionedCall and its kin.
+            yield from _operations(graph._get_function(operation.get_attr("f").name).graph)
 
 
 def _flops(operation):

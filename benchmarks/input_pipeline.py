@@ -19,6 +19,7 @@ images that two idle cores would bring follow from it. The pixels are random num
 nothing here. Writes `benchmarks/results/input_pipeline.json`.
 """
 
+import argparse
 import math
 import os
 import statistics
@@ -203,6 +204,7 @@ def ratio(speeds, name, baseline):
 
 def main():
     """Measure, print a table and write the result."""
+    argparse.ArgumentParser(usage="%(prog)s").parse_args()
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (50_000, 32, 32, 3)).astype("uint8")
     labels = rng.integers(0, 10, 50_000)

@@ -10,6 +10,7 @@ The pixels are random numbers. Needs no TensorFlow.
 Writes `benchmarks/results/jax_step.json`.
 """
 
+import argparse
 import dataclasses
 import json
 import os
@@ -36,6 +37,7 @@ ROUNDS, BATCHES = 5, 10
 
 def main():
     """Measure, print and write the result."""
+    argparse.ArgumentParser(usage="%(prog)s").parse_args()
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (5_000, 32, 32, 3)).astype("uint8")
     labels = rng.integers(0, 10, len(pixels))

@@ -22,7 +22,6 @@ Writes `benchmarks/results/long_run.json` and draws `images/long_run.png` of the
 grow. Longer than other files here, for its six small parts.
 """
 
-import contextlib
 import gc
 import json
 import os
@@ -39,6 +38,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[1]))
 import keras
 import machine
 import numpy as np
+import results_file
 
 from keras_twist import callbacks, data, layers, optimizers, recipes
 from keras_twist.plots.figures import BLUE, new_figure
@@ -274,29 +274,28 @@ def main():
     if len(sys.argv) == 3 and sys.argv[1] == "--measure":
         json.dump(measure(sys.argv[2]), sys.stdout)
         return
-    parts = {}
-    with contextlib.suppress(FileNotFoundError):
-        parts = json.loads(RESULT.read_text())["parts"]
     asked = sys.argv[1:] or [*PARTS, "draw"]
     if unknown := set(asked) - {*PARTS, "draw"}:
         names = ", ".join([*PARTS, "draw"])
         raise SystemExit(f"There is no {', '.join(sorted(unknown))}; there are {names}.")
     for part in asked:
         if part == "draw":
-            draw(parts)
+            draw(results_file.read(RESULT)["parts"])
             continue
         before, start = machine.describe(), time.monotonic()
         command = [sys.executable, __file__, "--measure", part]
         columns = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
         seconds = round(time.monotonic() - start)
         verdict = judge(part, columns)
+        # Another part may have been written to it in the meantime.
+        parts = results_file.read(RESULT).get("parts", {})
         parts[part] = verdict | {"seconds": seconds, "machine": before, "samples": columns}
         print(f"{part:10}{PARTS[part][0]:7}, {seconds} s: {verdict}", flush=True)
         record = {
             "command": "python benchmarks/long_run.py",
             "parts": {name: parts[name] for name in PARTS if name in parts},
         }
-        RESULT.write_text(json.dumps(record) + "\n")
+        results_file.write(RESULT, record, indent=None)  # Thousands of samples.
 
 
 if __name__ == "__main__":

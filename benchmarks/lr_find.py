@@ -11,6 +11,7 @@ after every run, and `images/lr_find.png`. A call after a stop goes on; remove t
 anew.
 """
 
+import argparse
 import dataclasses
 import os
 import statistics
@@ -110,6 +111,7 @@ def summary(epochs):
 
 def main():
     """Measure what is not there yet, print a table and write the results."""
+    argparse.ArgumentParser(usage="%(prog)s").parse_args()
     record = results_file.read(RESULT) or find()
     if not results_file.are_fields_of(recipe_with(SEEDS[0]), record["recipe"]):
         sys.exit(f"{RESULT} holds runs of other settings; remove it to start anew.")
@@ -128,6 +130,7 @@ def main():
                 run = {"method": method, "factor": factor, "seed": seed, "learning_rate": rate}
                 run.update(train(rate, seed))
                 print(run, flush=True)
+                record = results_file.read(RESULT)  # Another process may have written to it.
                 record["epochs"].append(run)
                 results_file.write(RESULT, record)
     record["means"] = summary(record["epochs"])

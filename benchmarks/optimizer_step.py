@@ -9,6 +9,7 @@ every sixth update, so times are of six updates in a row. Compilation is not tim
 `benchmarks/results/optimizer_step.json`.
 """
 
+import argparse
 import os
 import pathlib
 import sys
@@ -99,6 +100,7 @@ def summary(times):
 
 def main():
     """Measure, print a table and write the result."""
+    argparse.ArgumentParser(usage="%(prog)s").parse_args()
     rng = np.random.default_rng(0)
     gradients = [tf.constant(rng.normal(size=s, scale=0.01), "float32") for s in SHAPES]
     before = machine.describe()

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 
+from keras_twist.files import partial_path
+
 
 def read(path):
     """What a file holds; an empty dict where there is none."""
@@ -23,9 +25,8 @@ def are_fields_of(recipe, found):
     return json.loads(json.dumps(added)) | found == fields_of(recipe)
 
 
-def write(path, record):
+def write(path, record, indent=2):
     """Write a dict of JSON values; whoever stops that finds the old file or the new."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(json.dumps(record, indent=2) + "\n")
-    partial.replace(path)
+    with partial_path(path) as partial:
+        partial.write_text(json.dumps(record, indent=indent) + "\n")

@@ -7,7 +7,7 @@ TensorFlow's own profiler notes when each operation begins and ends. Those of on
 over the step, and what XLA has compiled counts as one kind; two that run side by side both count,
 so the sum may exceed the step. The networks and batches are those of `step_time.py`, in the
 precision that is chosen for the machine. Writes `benchmarks/results/step_profile.json`, in which
-the first profile of each network stays, beside the last one.
+the first profile of each network and precision stays, beside the last one.
 """
 
 import argparse
@@ -90,7 +90,9 @@ def main():
             **found,
             "machine": before,
         }
-        first.setdefault(name, networks[name])
+        same = ("batch_size", "image_size", "precision")
+        if name not in first or any(first[name][key] != networks[name][key] for key in same):
+            first[name] = networks[name]
         record = {"what": __doc__.splitlines()[0], "steps": STEPS}
         record |= {"first": first, "networks": networks}
         results_file.write(RESULT, record)

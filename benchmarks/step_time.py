@@ -144,18 +144,14 @@ def keras_steps(name, setting, precision):
 def steps_of(model, batch, xla=False):
     """Function that takes so many steps of a Keras model on a batch, again and again."""
     import keras
-    import tensorflow as tf
+    import ready
 
     from keras_twist import optimizers
 
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     optimizer = optimizers.SGD(RATE, MOMENTUM, nesterov=True)
     model.compile(optimizer, loss, jit_compile=xla)
-    # TensorFlow 2.21 tunes pipelines in which nothing can be tuned, more and more seldom, and the
-    # end of `fit` waits for the next time: up to as long as it ran.
-    untuned = tf.data.Options()
-    untuned.autotune.enabled = False
-    batches = tf.data.Dataset.from_tensors(batch).repeat().with_options(untuned)
+    batches = ready.batches(batch)
 
     def take(steps):
         model.fit(batches, steps_per_epoch=steps, shuffle=False, verbose=0)

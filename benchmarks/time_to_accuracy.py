@@ -1,6 +1,6 @@
 """Accuracy, time and work of whole trainings of a recipe, over several seeds.
 
-    python benchmarks/time_to_accuracy.py fast                      # five seeds
+    python benchmarks/time_to_accuracy.py fast                      # what is missing of five seeds
     python benchmarks/time_to_accuracy.py fast --seeds 5 6 --width 32
     python benchmarks/time_to_accuracy.py mxresnet50 --seeds 0 --data_dir pictures
 
@@ -35,6 +35,7 @@ from keras_twist.recipes.command_line import parse
 from keras_twist.recipes.options import Options
 from keras_twist.recipes.preparation import prepare
 from keras_twist.recipes.published_flags import COMMON, WOOF
+from keras_twist.recipes.runtime import resolve_precision, resolve_xla
 
 RESULT = Path(__file__).parent / "results" / "time_to_accuracy.json"
 SEEDS = range(5)
@@ -92,10 +93,23 @@ def work(recipe, data_dir):
     return {"gflop_per_image": each / 1e9, "pflop": pflop}
 
 
+def check_machine(recipe, kept):
+    """Refuse to put runs of one machine and precision beside those of others."""
+    here = {
+        "precision": resolve_precision(recipe.precision),
+        "xla": resolve_xla(recipe.xla),
+        **{key: value for key, value in machine.describe().items() if key in ("cpu", "gpus")},
+    }
+    for run in kept:
+        there = {key: run.get(key, run["machine"].get(key)) for key in here}
+        if there != here:
+            raise SystemExit(f"{RESULT} has this series of {there}. Here: {here}")
+
+
 def main():
     """Train, print a line for each run and write the results."""
     parser = argparse.ArgumentParser(usage="%(prog)s RECIPE [--seeds N ...] [--FIELD VALUE ...]")
-    parser.add_argument("--seeds", nargs="+", type=int, default=SEEDS)
+    parser.add_argument("--seeds", nargs="+", type=int, help="else those of 0 to 4 not run yet")
     parser.add_argument("--data_dir", help="where the data set lies")
     options, arguments = parser.parse_known_args()
     given = cifar_recipes.CIFAR_RECIPES, cifar_recipes.ABOUT, "fast", arguments, COMMON
@@ -111,8 +125,11 @@ def main():
     found = results_file.read(RESULT).get("series", {}).get(name)
     if found and not results_file.are_fields_of(recipe, found["recipe"]):
         raise SystemExit(f"{RESULT} has other settings under the name {name!r}.")
+    kept = found["runs"] if found else []
+    check_machine(recipe, kept)
     found = {"recipe": results_file.fields_of(recipe)} | work(recipe, options.data_dir)
-    for seed in options.seeds:
+    missing = [seed for seed in SEEDS if all(run["seed"] != seed for run in kept)]
+    for seed in missing if options.seeds is None else options.seeds:
         run = train(dataclasses.replace(recipe, seed=seed), options.data_dir)
         # Another series may have written to it in the meantime.
         series = results_file.read(RESULT).get("series", {})

@@ -111,8 +111,9 @@ def main():
     parser.add_argument("--clock", choices=["wall", "cpu"], default="wall")
     parser.add_argument("--output", type=Path, default=RESULTS)
     args = parser.parse_args()
-    if args.forms != QUOTED and args.output == RESULTS:
-        parser.error(f"{RESULTS} holds {' '.join(QUOTED)}; give other forms another --output")
+    changed = [name for name, value in vars(args).items() if value != parser.get_default(name)]
+    if changed and args.output == RESULTS:
+        parser.error(f"{RESULTS} holds the usual settings; give others another --output")
     forms = ["layer", *((*FORMS, "fused") if args.forms == ["all"] else args.forms)]
     modes = {"off": ["plain"], "on": ["xla"], "both": ["plain", "xla"]}[args.xla]
     clock = time.perf_counter if args.clock == "wall" else time.process_time

@@ -56,7 +56,7 @@ def environment_of(backend):
 
 def main(arguments):
     chosen = [arguments.pop(0)] if arguments and arguments[0] in BACKENDS else list(BACKENDS)
-    named = any((ROOT / argument).exists() for argument in arguments)
+    named = any((ROOT / argument.partition("::")[0]).exists() for argument in arguments)
     failed = []
     for backend in chosen:
         tests = [] if named else [f"tests/{name}" for name in TESTS[backend]]

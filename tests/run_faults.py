@@ -59,11 +59,11 @@ def main(arguments):
     machine = describe_machine()
     finished = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     old = json.loads(RESULTS.read_text())["faults"] if RESULTS.exists() else []
-    rows = {row["fault"]: row for row in old}
-    rows |= {row["fault"]: row | {"commit": machine["commit"], "finished": finished} for row in new}
+    # A whole run leaves no rows of tests that there are no more.
+    rows = {row["fault"]: row for row in old} if arguments != ["--long"] else {}
+    rows |= {row["fault"]: row | {"machine": machine, "finished": finished} for row in new}
     results = {
         "command": "python tests/run_faults.py --long",
-        "machine": machine,
         "faults": [rows[fault] for fault in sorted(rows)],
     }
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")
@@ -83,11 +83,14 @@ def describe_machine():
 def write_page():
     """Make the page of the documentation from the results, and from those of the fuzz."""
     results, fuzz = (json.loads(path.read_text()) for path in (RESULTS, FUZZ))
-    machine = results["machine"]
+    names = {"keras": "Keras ", "tensorflow": "TensorFlow ", "python": "Python ", "cpu": ""}
+    each = {
+        ", ".join(name + row["machine"][key] for key, name in names.items())
+        for row in results["faults"]
+    }
     days = sorted(row["finished"][:10] for row in results["faults"])
     where = (
-        f"\nKeras {machine['keras']}, TensorFlow {machine['tensorflow']}, Python "
-        f"{machine['python']}, {machine['cpu']}, from {days[0]} to {days[-1]}: "
+        f"\n{'; '.join(sorted(each))}; from {days[0]} to {days[-1]}: "
         "`benchmarks/results/faults.json`, with the commit of each row.\n"
     )
     faults, files = (table(found["faults"]) for found in (results, fuzz))
