@@ -543,3 +543,36 @@ def test_two_replicas():
     )
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.strip().endswith("equal")
+
+
+@pytest.mark.parametrize(
+    ("callback", "schedule", "options"),
+    [
+        (
+            callbacks.CyclicLR,
+            schedules.Cyclical,
+            {
+                "base_learning_rate": 0.1, "max_learning_rate": 0.4, "step_size": 5,
+                "mode": "exp_range", "gamma": 0.9, "scale_mode": "iterations",
+            },
+        ),
+        (
+            callbacks.OneCycleLR,
+            schedules.OneCycle,
+            {
+                "max_learning_rate": 0.4, "total_steps": 50, "pct_start": 0.2, "anneal": "linear",
+                "div_factor": 5.0, "final_div_factor": 7.0, "three_phase": True,
+            },
+        ),
+        (
+            callbacks.FlatCosineLR,
+            schedules.FlatCosine,
+            {
+                "learning_rate": 0.4, "total_steps": 50, "anneal_start": 0.5,
+                "final_learning_rate": 0.1,
+            },
+        ),
+    ],
+)  # fmt: skip
+def test_every_argument_reaches_the_schedule(callback, schedule, options):
+    assert callback(**options).schedule.get_config() == schedule(**options).get_config()

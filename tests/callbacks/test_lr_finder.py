@@ -551,6 +551,6 @@ def test_a_range_that_never_improves():
 
 
 def test_the_curve_of_a_test_can_be_kept():
-    curve = find(compiled("sgd"), mode="linear", max_factor=4.0)
+    curve = find(compiled("sgd"), mode="linear", max_factor=4.0, beta=0.5)
     assert json.loads(json.dumps(curve.to_dict()))["mode"] == "linear"
-    assert curve.max_factor == 4.0 and curve.steps == STEPS
+    assert (curve.max_factor, curve.beta, curve.steps) == (4.0, 0.5, STEPS)

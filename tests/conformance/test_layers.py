@@ -12,6 +12,7 @@ from .table import BATCH, LAYERS
 from .tools import (
     BACKEND,
     PLAIN,
+    assert_config_is_whole,
     assert_registered,
     compiled_only,
     dtype_of,
@@ -53,10 +54,17 @@ def test_config_survives_json(row):
 
 
 @each(LAYERS)
-def test_a_model_file_keeps_it(row, tmp_path):
-    model = keras.Sequential([keras.Input(row.shape), filled(row)])
+def test_the_config_names_every_argument(row):
+    assert_config_is_whole(row.make())
+
+
+@each(LAYERS)
+@pytest.mark.parametrize("policy", thoroughly(POLICIES, ["float32"]))
+def test_a_model_file_keeps_it(row, policy, tmp_path):
+    model = keras.Sequential([keras.Input(row.shape), filled(row, dtype=policy)])
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert loaded.layers[0].dtype_policy.name == policy
     x = images(BATCH, *row.shape)
     # Random layers go on where they were: the file holds the state of their generators.
     for training in (False, True):

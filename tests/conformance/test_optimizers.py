@@ -20,6 +20,7 @@ from ..tools import to_numpy
 from .table import OPTIMIZERS
 from .tools import (
     PLAIN,
+    assert_config_is_whole,
     assert_registered,
     compiled_only,
     each,
@@ -89,6 +90,30 @@ def test_config_survives_json(row, rate):
     assert through_json(copy.get_config()) == through_json(optimizer.get_config())
     assert {name: getattr(copy, name) for name in options} == options
     np.testing.assert_array_equal(follow(copy, steps=4), follow(optimizer, steps=4))
+
+
+@each(OPTIMIZERS)
+def test_the_config_names_every_argument(row):
+    assert_config_is_whole(row(0.1))
+
+
+@tensorflow_only
+@pytest.mark.parametrize("ema", [{}, {"use_ema": True, "ema_momentum": 0.5}], ids=["plain", "ema"])
+@each(OPTIMIZERS)
+def test_a_skipped_part_of_an_update_is_left_out(row, ema):
+    one, other = (keras.Variable(np.ones((3, 2), "float32")) for _ in range(2))
+    inner, plain = (row(SCHEDULE, gradient_accumulation_steps=2, **ema) for _ in range(2))
+    scaled = keras.optimizers.LossScaleOptimizer(inner, initial_scale=2.0**10)
+    scaled.build([one])
+    plain.build([other])
+    for step, good in enumerate((0, 1, 0, 1, 1, 0, 0, 1, 1, 1, 0, 1, 1, 1)):
+        g = images(3, 2, seed=step) if good else np.full((3, 2), np.inf, "float32")
+        scaled.apply([ops.convert_to_tensor(g * to_numpy(scaled.dynamic_scale))], [one])
+        if good:
+            plain.apply([ops.convert_to_tensor(g)], [other])
+    pairs = zip([one, *inner.variables], [other, *plain.variables], strict=True)
+    for found, expected in pairs:
+        np.testing.assert_allclose(to_numpy(found), to_numpy(expected), atol=1e-6)
 
 
 @each(OPTIMIZERS)

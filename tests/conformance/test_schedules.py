@@ -6,7 +6,15 @@ from keras import ops
 
 from ..tools import to_numpy
 from .table import SCHEDULES
-from .tools import assert_registered, compiled_only, dtype_of, each, through_json, xla
+from .tools import (
+    assert_config_is_whole,
+    assert_registered,
+    compiled_only,
+    dtype_of,
+    each,
+    through_json,
+    xla,
+)
 
 STEPS = np.arange(25)
 
@@ -19,6 +27,11 @@ def test_config_survives_json(row):
     copy = keras.optimizers.schedules.deserialize(config)
     assert copy.get_config() == schedule.get_config()
     np.testing.assert_array_equal(to_numpy(copy(STEPS)), to_numpy(schedule(STEPS)))
+
+
+@each(SCHEDULES)
+def test_the_config_names_every_argument(row):
+    assert_config_is_whole(row())
 
 
 @each(SCHEDULES)

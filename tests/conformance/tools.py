@@ -1,6 +1,7 @@
 """What the conformance tests share: fixed numbers, and one spelling for three backends."""
 
 import importlib
+import inspect
 import json
 
 import keras
@@ -50,6 +51,13 @@ def through_json(serialized):
 def assert_registered(thing):
     name = keras.saving.get_registered_name(type(thing))
     assert name.startswith("keras_twist>"), name
+
+
+def assert_config_is_whole(thing):
+    """Every argument, also one that a row of the table leaves at its default."""
+    taken = inspect.signature(type(thing)).parameters.values()
+    named = {one.name for one in taken if one.kind is not one.VAR_KEYWORD}
+    assert named <= set(thing.get_config())
 
 
 def xla(function, weights=()):

@@ -116,8 +116,10 @@ def test_fetch(server, tmp_path, page):
 def test_failed_fetch_leaves_nothing(server, tmp_path, page, reason):
     started = time.monotonic()
     with pytest.raises(DataError, match=reason):
-        fetch(server + page, tmp_path / "set", SHA256, SIZE, timeout=0.5)
-    assert time.monotonic() - started < 5
+        # On a busy machine any page may take half a second.
+        timeout = 0.5 if page == "/hang" else 10
+        fetch(server + page, tmp_path / "set", SHA256, SIZE, timeout=timeout)
+    assert time.monotonic() - started < 9
     assert os.listdir(tmp_path) == []
 
 

@@ -146,7 +146,18 @@ def test_digits_survive_a_mean_far_from_zero(pieces):
 @tensorflow_only
 @pytest.mark.parametrize(
     "why",
-    ["eager", "xla", "inference", "frozen", "any size", "other axis", "masked", "small", "weights"],
+    [
+        "eager",
+        "xla",
+        "inference",
+        "frozen",
+        "any size",
+        "other axis",
+        "masked",
+        "small",
+        "weights",
+        "synchronized",
+    ],
 )
 def test_elsewhere_keras_computes_it(why, pieces, monkeypatch):
     import tensorflow as tf
@@ -157,7 +168,8 @@ def test_elsewhere_keras_computes_it(why, pieces, monkeypatch):
 
     x = tf.constant(images(2, 4, 4, 3))
     activation = keras.layers.PReLU() if why == "weights" else "relu"
-    layer = BatchNormAct(activation, axis=1 if why == "other axis" else -1)
+    axis, synchronized = 1 if why == "other axis" else -1, why == "synchronized"
+    layer = BatchNormAct(activation, axis=axis, synchronized=synchronized)
     layer.build(x.shape)
     layer.trainable = why != "frozen"
     mask = ops.ones((2, 4, 4), "bool") if why == "masked" else None

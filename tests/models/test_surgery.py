@@ -487,8 +487,6 @@ REPLACED_3X3 = {"XSEResNeXt18Deep": 21}
 
 
 def fastai(name, self_attention):
-    if not hasattr(models, name):
-        pytest.skip(f"models has no {name} yet")
     make = getattr(models, name)
     options = {"activation": "mish", "self_attention": self_attention}
     return make(num_classes=10, input_shape=(128, 128, 3), **options)
@@ -528,3 +526,18 @@ def test_an_activation_inside_a_convolution_keeps_its_weights():
     twisted = replace_convs(model)
     twisted.layers[0].twist.assign(np.zeros(twisted.layers[0].twist.shape))
     np.testing.assert_allclose(twisted(x), model(x), rtol=1e-4, atol=1e-5)
+
+
+def test_penalties_and_constraints_are_those_of_the_convolution():
+    l2, x = keras.regularizers.L2, np.random.default_rng(0).normal(size=(2, 6, 6, 3))
+    conv = layers.Conv2D(
+        40, 3, bias_initializer="ones", kernel_regularizer=l2(0.1), bias_regularizer=l2(0.2),
+        activity_regularizer=l2(0.3), kernel_constraint="non_neg", bias_constraint="non_neg",
+    )  # fmt: skip
+    (layer,) = replace_convs(keras.Sequential([keras.Input(x.shape[1:]), conv])).layers
+    y, kernel, twist = map(np.asarray, (layer(x), layer.kernel, layer.twist))
+    expected = 0.1 * (np.sum(kernel**2) + np.sum(twist**2)) + 0.2 * 40 + 0.3 * np.sum(y**2) / 2
+    assert float(sum(layer.losses)) == pytest.approx(expected, rel=1e-4)
+    for weight in (layer.kernel, layer.bias):
+        assert isinstance(weight.constraint, keras.constraints.NonNeg)
+    assert layer.twist.constraint is None

@@ -21,17 +21,18 @@ def orthogonal(matrix, steps=3):
     return u * values @ v
 
 
-def test_is_the_published_update_of_a_kernel(step):
+@pytest.mark.parametrize("nesterov", [True, False])
+def test_is_the_published_update_of_a_kernel(nesterov, step):
     rng = np.random.default_rng(0)
     kernel = keras.Variable(rng.normal(size=KERNEL).astype("float32"))
     w, buffer = to_numpy(kernel.value).reshape(-1, 6).astype("float64"), 0.0
-    optimizer = Muon(0.5, kernel_rate=0.3, kernel_momentum=0.6)
+    optimizer = Muon(0.5, kernel_rate=0.3, kernel_momentum=0.6, nesterov=nesterov)
     for _ in range(4):
         gradient = rng.normal(size=KERNEL)
         g = gradient.reshape(-1, 6)
         buffer = 0.6 * buffer + g
         w *= np.sqrt(6) / np.linalg.norm(w)
-        w -= 0.5 * 0.3 * orthogonal(g + 0.6 * buffer)
+        w -= 0.5 * 0.3 * orthogonal(g + 0.6 * buffer if nesterov else buffer)
         step(optimizer, [gradient], [kernel])
     np.testing.assert_allclose(to_numpy(kernel.value).reshape(-1, 6), w, atol=1e-5)
 

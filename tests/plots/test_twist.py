@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from keras_twist import layers, plots
+from keras_twist.plots.twist import _strengths
 
 
 def built(filters=4, **options):
@@ -22,6 +23,9 @@ def test_before_and_after(variant, tmp_path):
     again = plots.plot_twist(layer, before.get_weights())
     titles = [[axes.get_title() for axes in one.axes] for one in (figure, again)]
     assert titles[0] == titles[1]
+    for axes, one in ((figure.axes[4], before), (figure.axes[9], layer)):
+        heights = [bar.get_height() for bar in axes.patches]
+        np.testing.assert_allclose(heights, _strengths(plots.twist_parts(one)))
 
 
 def test_pairs_as_asked():

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from keras import ops
 
+from keras_twist import data, optimizers
 from keras_twist import ops as twist_ops
-from keras_twist import optimizers
 from keras_twist.recipes import (
     CIFAR_RECIPES,
     CIFARRecipe,
@@ -194,3 +194,51 @@ def test_weight_decay_is_coupled_and_covers_everything(tiny_images):
             ops.convert_to_numpy(weight), old * (1 - rate * 0.1 * 1.9), rtol=1e-5, atol=1e-7
         )
     assert keras.config.dtype_policy().name == "float32"
+
+
+@pytest.mark.skipif(keras.backend.backend() == "torch", reason="recipes train on two")
+@pytest.mark.parametrize("alternating", [False, True])
+def test_batches_are_what_the_recipe_says(alternating, tiny_images):
+    images = task.Data(*tiny_images, "test")
+    blends = {} if data.stateless.on_jax() else {"mixup": 0.3}
+    whole = CIFARRecipe(
+        name="test", batch_size=50, padding=3, erasing=0.5, cutout=6, seed=7,
+        alternating_flip=alternating, **blends,
+    )  # fmt: skip
+    bare = dataclasses.replace(whole, padding=0, flip=False, erasing=0.0, cutout=0, mixup=0.0)
+    every = (
+        data.random_pad_crop(3),
+        data.alternating_flip() if alternating else data.random_flip(),
+        data.random_erasing(0.5, value_range=(0.0, 255.0)),
+        cifar.normalization(),
+        data.random_cutout(6),
+    )
+    blend = data.mixup(0.3) if blends else None
+    for recipe, augment, mix in ((whole, every, blend), (bare, (cifar.normalization(),), None)):
+        wanted = data.train_dataset(*images.train, 50, augment, mix, seed=7, num_classes=10)
+        found = task.training_batches(recipe, images)
+        for one, other in zip(next(iter(found)), next(iter(wanted)), strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
+def test_labels_are_smoothed_as_the_recipe_says(tiny_images):
+    recipe = CIFARRecipe(name="test", model="speednet", width=4, label_smoothing=0.3)
+    model = cifar.build_network(recipe)
+    task.compile_model(model, recipe, 10, jit_compile=False)
+    assert model.loss.label_smoothing == 0.3
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"model": "davidnet", "dropout": 0.2},
+        {
+            "model": "speednet", "width": 5, "activation": "gelu", "whitening": False,
+            "identity": False, "bias_rate": 3.0, "logit_scale": 0.5, "pool_first": False,
+        },
+    ],
+    ids=lambda fields: fields["model"],
+)  # fmt: skip
+def test_every_field_reaches_the_network(fields):
+    found = cifar_networks.options(CIFARRecipe(name="test", **fields))
+    assert found.items() >= {k: v for k, v in fields.items() if k != "model"}.items()

@@ -226,8 +226,9 @@ def trained(tiny_tree, tmp_path_factory):
         # The package's `fit` is the function.
         patch.setattr(sys.modules["keras_twist.recipes.fit"], "save_pictures", lambda *_: None)
         # An activation that training has pieces compiled of, as no file for others may.
+        # And a precision that files for others do not have.
         arguments = *TINY, "--activation", "mish", "--data_dir", tiny_tree, "--runs_dir", runs
-        assert main(*arguments, "--log", "csv") == 0
+        assert main(*arguments, "--precision", "mixed_bfloat16", "--log", "csv") == 0
     (folder,) = runs.iterdir()
     return folder
 

@@ -20,7 +20,7 @@ from keras_twist.recipes import (
     run_folder,
     task,
 )
-from keras_twist.recipes.preparation import warm_up
+from keras_twist.recipes.preparation import prepare, warm_up
 from keras_twist.recipes.trainer import Trainer
 
 pytestmark = [
@@ -112,8 +112,11 @@ def test_a_resident_run_ends_as_one_from_the_pipeline_also_when_resumed_within_a
 
 
 def test_no_training_accuracy_of_blended_images(trained, tiny_tree, tmp_path):
-    recipe = dataclasses.replace(QUICK, width=2, epochs=1, batch_size=100, mixup=0.2)
+    options = {"epochs": 1, "batch_size": 100, "mixup": 0.2, "flip_averaged": True}
+    recipe = dataclasses.replace(QUICK, width=2, **options)
     blended = fit(recipe, data_dir=tiny_tree, runs=tmp_path)
+    assert trained.flip_averaged_accuracy is None
+    assert 0 <= blended.flip_averaged_accuracy <= 1
     for result, known in (trained, 2), (blended, 0):
         row = read_json_lines(result.folder / "metrics.jsonl")[0]
         assert {"loss", "val_accuracy", "val_top_k_accuracy"} <= row.keys()
@@ -246,3 +249,47 @@ def test_what_a_run_ended_before_it_was_written_is_made_up_for(stopped, tiny_tre
     (stopped / "environment.json").unlink()
     fit(resume=stopped, data_dir=tiny_tree)
     assert (stopped / "environment.json").exists()
+
+
+def test_the_seed_decides_the_weights(tiny_tree):
+    first, again, other = (
+        prepare(dataclasses.replace(QUICK, seed=seed), tiny_tree)[2].get_weights()
+        for seed in (1, 1, 2)
+    )
+    assert all(np.array_equal(*pair) for pair in zip(first, again, strict=True))
+    assert not all(np.array_equal(*pair) for pair in zip(first, other, strict=True))
+
+
+class Crash(BaseException):
+    """What no code of ours catches."""
+
+
+def test_a_crash_within_an_epoch_loses_neither_steps_nor_seconds(
+    trained, tiny_tree, tmp_path, monkeypatch
+):
+    hook, restore = checkpoint.Checkpoint.on_train_batch_begin, checkpoint.Checkpoint.restore
+    begun = []
+
+    def crash_at_the_ninth(self, batch, logs=None):
+        hook(self, batch, logs)
+        if self.step == 8:
+            raise Crash
+
+    def note(self, model):
+        restore(self, model)
+        begun.append(self.step)
+
+    with monkeypatch.context() as patch, pytest.raises(Crash):
+        patch.setattr(checkpoint.Checkpoint, "on_train_batch_begin", crash_at_the_ninth)
+        fit(QUICK, data_dir=tiny_tree, runs=tmp_path, checkpoint_minutes=0)
+    monkeypatch.setattr(checkpoint.Checkpoint, "restore", note)
+    (folder,) = tmp_path.iterdir()
+    resumed = fit(resume=folder, data_dir=tiny_tree)
+    assert begun == [8]
+    for pair in zip(*(r.model.get_weights() for r in (trained, resumed)), strict=True):
+        np.testing.assert_array_equal(*pair)
+    rows, wanted = (read_json_lines(r.folder / "metrics.jsonl") for r in (resumed, trained))
+    for one, other in zip(rows, wanted, strict=True):
+        for key in one.keys() | other.keys():
+            assert "second" in key or one[key] == other[key]
+    assert resumed.seconds == pytest.approx(sum(row["seconds"] for row in rows))

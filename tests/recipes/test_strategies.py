@@ -139,15 +139,26 @@ drawn = [mask.numpy() for mask in masks]
 assert np.mean(drawn[0] != drawn[1]) > 0.2, drawn
 state.assign(first)
 np.testing.assert_array_equal(drawn[0], dropout(ones, training=True))
-print("differ")
+
+with strategy.scope():
+    norm = keras.layers.BatchNormalization(momentum=0.5)
+    model = keras.Sequential([keras.Input((3,)), norm, keras.layers.Dense(2)])
+    model.compile(keras.optimizers.SGD(0.1), "mse")
+x = np.random.default_rng(0).normal(size=(8, 3)).astype("float32")
+batches = tf.data.Dataset.from_tensor_slices((x, x[:, :2])).batch(8).repeat()
+ReplicaTrainer(model, Replicas(strategy)).fit(batches, 1)
+first, second = (copy.numpy() for copy in norm.moving_mean.value.values)
+np.testing.assert_array_equal(first, second)
+np.testing.assert_allclose(first, 0.5 * x.mean(0), atol=1e-6)
+print("right")
 """
 
 
-def test_copies_draw_masks_of_their_own():
+def test_copies_draw_masks_of_their_own_and_share_averages():
     """In a process of its own, because TensorFlow splits its CPU before the first operation."""
     done = subprocess.run([sys.executable, "-c", COPIES], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
-    assert done.stdout.strip().endswith("differ")
+    assert done.stdout.strip().endswith("right")
 
 
 def test_the_loop_is_that_of_keras():

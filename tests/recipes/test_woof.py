@@ -2,12 +2,14 @@
 
 import dataclasses
 import itertools
+from unittest.mock import Mock
 
 import keras
 import numpy as np
 import pytest
 
-from keras_twist.data import IMAGENET_MEAN, IMAGENET_STD
+from keras_twist import data
+from keras_twist.data import IMAGENET_MEAN, IMAGENET_STD, DataError
 from keras_twist.recipes import (
     WOOF_RECIPES,
     RecipeError,
@@ -211,7 +213,7 @@ def test_speednet_is_fitted_to_the_pictures_and_refuses_what_it_has_not(tiny_woo
 
 def test_a_small_network_learns_a_tiny_set(tiny_woof):
     recipe = WoofRecipe(
-        name="test", model="xresnet18", optimizer="sgd", learning_rate=0.1, momentum=0.9, **SMALL
+        name="test", model="speednet", optimizer="sgd", learning_rate=0.5, momentum=0.9, **SMALL
     )
     data = woof.load(recipe, tiny_woof)
     model = woof.build_model(recipe, data)
@@ -219,3 +221,47 @@ def test_a_small_network_learns_a_tiny_set(tiny_woof):
     batches = itertools.islice(iter(task.training_batches(recipe, data)), 20)
     losses = [float(model.train_on_batch(*batch)[0]) for batch in batches]
     assert losses[-1] < 0.9 * losses[0]
+
+
+def test_pictures_are_augmented_as_the_recipe_says(tiny_woof):
+    blends = {} if data.stateless.on_jax() else {"mixup": 0.3}
+    recipe = WoofRecipe(name="test", **SMALL, min_scale=0.5, erasing_area=0.3, seed=7, **blends)
+    pictures = woof.load(recipe, tiny_woof)
+    augment = (
+        data.random_resized_crop(32, (0.5, 1.0), aspects=pictures.aspects),
+        data.random_flip(),
+        woof.normalization(),
+        data.random_erasing(0.3, area=(0, 0.3), max_count=3, fill="normal", log_aspect=True),
+    )
+    mix = data.mixup(0.3) if blends else None
+    wanted = data.train_dataset(*pictures.train, 16, augment, mix, seed=7, num_classes=10)
+    found = task.training_batches(recipe, pictures)
+    for one, other in zip(next(iter(found)), next(iter(wanted)), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("name", ["ranger", "radam", "adam", "lamb", "lookahead", "sgd"])
+def test_an_optimizers_numbers_are_the_recipes(name):
+    numbers = {"momentum": 0.8, "beta_2": 0.97, "epsilon": 1e-4, "weight_decay": 0.0}
+    recipe = WoofRecipe(name="test", optimizer=name, **numbers)
+    optimizer = woof.build_optimizer(recipe, None, 0.3, 0.8, 10)
+    config = getattr(optimizer, "inner_optimizer", optimizer).get_config()
+    expected = {"beta_1": 0.8, "beta_2": 0.97, "epsilon": 1e-4}
+    assert config.items() >= ({"momentum": 0.8} if name == "sgd" else expected).items()
+
+
+def test_every_field_reaches_the_network():
+    fields = {
+        "conv": "twist", "self_attention": True, "symmetric": True, "pool": "max",
+        "stem_strides": 1, "activation": "relu",
+    }  # fmt: skip
+    recipe = WoofRecipe(name="test", model="mxresnet18", **fields)
+    assert woof_networks.options(recipe).items() >= fields.items()
+
+
+@pytest.mark.parametrize("name", ["imagewoof", "imagenette"])
+def test_the_data_set_is_the_recipes(name, monkeypatch):
+    for other in ("imagewoof", "imagenette"):
+        monkeypatch.setattr(woof, f"load_{other}", Mock(side_effect=DataError(other)))
+    with pytest.raises(DataError, match=name):
+        woof.load(WoofRecipe(name="test", dataset=name))
