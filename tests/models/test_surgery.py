@@ -528,6 +528,24 @@ def test_an_activation_inside_a_convolution_keeps_its_weights():
     np.testing.assert_allclose(twisted(x), model(x), rtol=1e-4, atol=1e-5)
 
 
+def test_the_new_layer_may_have_no_such_activation():
+    conv = layers.Conv2D(40, 3, activation=layers.PReLU(shared_axes=[1, 2]))
+    model = keras.Sequential([keras.Input((8, 8, 3)), conv])
+    model(np.zeros((1, 8, 8, 3)))
+
+    class Own(layers.Layer):
+        def build(self, shape):
+            self.kernel = self.add_weight(shape=(3, 3, 3, 40))
+            self.bias = self.add_weight(shape=(40,))
+
+        def call(self, inputs):
+            return inputs
+
+    assert isinstance(
+        replace_convs(model, make_layer=lambda name, **_: Own(name=name)).layers[0], Own
+    )
+
+
 def test_penalties_and_constraints_are_those_of_the_convolution():
     l2, x = keras.regularizers.L2, np.random.default_rng(0).normal(size=(2, 6, 6, 3))
     conv = layers.Conv2D(
