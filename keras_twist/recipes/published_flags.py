@@ -37,8 +37,12 @@ WOOF = COMMON | {
     # Without a value here: there or not there.
     "--dump": ("--dump", {"0": None, "1": ""}),
 }
-# What a value means besides: the ends of the curve, which fastai's `fit_one_cycle` has by itself.
-_BESIDES = {("--sched_type", "one_cycle"): ["--start_factor", "0.04", "--end_factor", "4e-6"]}
+# What a value means besides: the ends of the curve, which fastai's `fit_one_cycle` has by itself;
+# and the name that this schedule had when ResNet with a Twist was published, with average pools.
+_BESIDES = {
+    ("--sched_type", "one_cycle"): ["--start_factor", "0.04", "--end_factor", "4e-6"],
+    ("--sched_type", "flat_and_anneal"): ["--pool", "avg"],
+}
 # What means nothing here: notes to oneself, and a variant of RAdam that was off by default.
 _IGNORED = {"--meta": None, "--beta": ("0", "0.", "0.0")}
 

@@ -57,6 +57,21 @@ def test_an_arch_of_fastais_is_the_notebooks_which_had_no_twist():
     assert parsed()[0] == WOOF_RECIPES["mxresnet50_twist"]
 
 
+PUBLISHED = (
+    "--run 1 --woof 1 --size 128 --bs 64 --mixup 0 --epoch 80 --lr 4e-3 --gpu 0 --opt ranger "
+    "--mom .95 --sched_type flat_and_anneal --ann_start 0.72 --sa 1"
+)
+
+
+def test_resnet_with_a_twists_line_has_its_pools_and_not_the_recipes():
+    recipe, _ = parsed(*PUBLISHED.split())
+    assert recipe == dataclasses.replace(
+        WOOF_RECIPES["mxresnet50_twist"], epochs=80, batch_size=64, learning_rate=4e-3, pool="avg"
+    )
+    assert WOOF_RECIPES["mxresnet50_twist"].pool == "max_blur"
+    assert parsed(*PUBLISHED.split(), "--pool", "MaxPool")[0].pool == "max"
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
