@@ -1,4 +1,4 @@
-"""The one error that reading, checking or fetching a data set raises, and how it shows names."""
+"""The errors that reading, checking or fetching a data set raises, and how they show names."""
 
 import os
 import unicodedata

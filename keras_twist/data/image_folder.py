@@ -135,12 +135,8 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
     Returns:
         `train, valid, both`.
     """
-    image_size, stored_size, zoom = check_sizes(image_size, stored_size, valid_scale)
+    image_size, stored_size, zoom = check_options(image_size, stored_size, valid_scale, on_error)
     max_pixels = arguments.check_integer("max_pixels", max_pixels, at_least=1)
-    if on_error not in ("raise", "skip"):
-        raise ValueError(
-            f"Argument `on_error` must be 'raise' or 'skip'. Received: on_error={on_error!r}"
-        )
     try:
         root = Path(root).expanduser().resolve()
         source = open_source(root)
@@ -161,12 +157,16 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
     return *images, sum(digest in shared for digest in records["valid"][1]["digests"])
 
 
-def check_sizes(image_size, stored_size, valid_scale):
-    """The three as numbers, the second chosen if None, or `ValueError` if one is out of range."""
+def check_options(image_size, stored_size, valid_scale, on_error):
+    """The first three as numbers, the second chosen if None; or `ValueError`."""
     image_size = arguments.check_integer("image_size", image_size, at_least=1)
     stored_size = usual_stored_size(image_size) if stored_size is None else stored_size
     stored_size = arguments.check_integer("stored_size", stored_size, at_least=1)
     zoom = arguments.check_number("valid_scale", valid_scale, ">= 1", lambda x: 1 <= x < np.inf)
+    if on_error not in ("raise", "skip"):
+        raise ValueError(
+            f"Argument `on_error` must be 'raise' or 'skip'. Received: on_error={on_error!r}"
+        )
     return image_size, stored_size, zoom
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from keras_twist.data.cache import keras_home
 from keras_twist.data.errors import DataError, shown
-from keras_twist.data.image_folder import check_sizes, load_sets
+from keras_twist.data.image_folder import check_options, load_sets
 from keras_twist.data.image_sources import VALID_NAMES, ArchiveSource
 from keras_twist.data.imagenette_sets import (
     IMAGENET_MEAN,
@@ -36,7 +36,14 @@ __all__ = [
 logger = logging.getLogger("keras_twist.data")
 
 
-def load_imagewoof(data_dir=None, image_size=128, stored_size=None, valid_scale=1.14, edition=None):
+def load_imagewoof(
+    data_dir=None,
+    image_size=128,
+    stored_size=None,
+    valid_scale=1.14,
+    edition=None,
+    on_error="raise",
+):
     """Loads ImageWoof, ten breeds of dogs that are hard to tell apart.
 
     The sources are, in this order: `data_dir` (then it is the only one); archives and folders
@@ -58,6 +65,7 @@ def load_imagewoof(data_dir=None, image_size=128, stored_size=None, valid_scale=
         edition: `"160"`, `"320"` (the shorter side of the published pictures) or `"full"`. None
             for the smallest that suffices for `image_size`, and where that is not at hand, another
             that is. Defaults to None.
+        on_error: As in `load_image_folder`. Defaults to `"raise"`.
 
     Returns:
         `train, valid`, two `ImageFolder`s; 9,025 and 3,929 pictures in the published set. Labels
@@ -66,7 +74,7 @@ def load_imagewoof(data_dir=None, image_size=128, stored_size=None, valid_scale=
     Raises:
         DataError: `data_dir` holds no ImageWoof or a damaged one; or no source has it, and then
             the message says what to do.
-        ValueError: if a size or `edition` is out of range.
+        ValueError: if a size, `edition` or `on_error` is out of range.
 
     Example:
         ```python
@@ -77,11 +85,16 @@ def load_imagewoof(data_dir=None, image_size=128, stored_size=None, valid_scale=
         [Imagenette](https://github.com/fastai/imagenette) by fastai, edition 2 of 2019, with 30 %
         of the pictures for validation.
     """
-    return _load(IMAGEWOOF, data_dir, image_size, stored_size, valid_scale, edition)
+    return _load(IMAGEWOOF, data_dir, image_size, stored_size, valid_scale, edition, on_error)
 
 
 def load_imagenette(
-    data_dir=None, image_size=128, stored_size=None, valid_scale=1.14, edition=None
+    data_dir=None,
+    image_size=128,
+    stored_size=None,
+    valid_scale=1.14,
+    edition=None,
+    on_error="raise",
 ):
     """Loads Imagenette, ten classes of ImageNet that are easy to tell apart.
 
@@ -93,6 +106,7 @@ def load_imagenette(
         stored_size: Side of training pictures; None for 5/3 of `image_size`. Defaults to None.
         valid_scale: As in `load_image_folder`. Defaults to 1.14.
         edition: `"160"`, `"320"`, `"full"` or None. Defaults to None.
+        on_error: As in `load_image_folder`. Defaults to `"raise"`.
 
     Returns:
         `train, valid`, two `ImageFolder`s; 9,469 and 3,925 pictures in the published set. Their
@@ -100,7 +114,7 @@ def load_imagenette(
 
     Raises:
         DataError: As `load_imagewoof`.
-        ValueError: if a size or `edition` is out of range.
+        ValueError: if a size, `edition` or `on_error` is out of range.
 
     Example:
         ```python
@@ -110,22 +124,22 @@ def load_imagenette(
     Reference:
         [Imagenette](https://github.com/fastai/imagenette) by fastai, edition 2 of 2019.
     """
-    return _load(IMAGENETTE, data_dir, image_size, stored_size, valid_scale, edition)
+    return _load(IMAGENETTE, data_dir, image_size, stored_size, valid_scale, edition, on_error)
 
 
-def _load(published, data_dir, image_size, stored_size, valid_scale, edition):
+def _load(published, data_dir, image_size, stored_size, valid_scale, edition, on_error):
     if edition is not None and edition not in _EDITIONS:
         raise ValueError(
             f"Argument `edition` must be one of {_EDITIONS} or None. Received: edition={edition!r}"
         )
-    check_sizes(image_size, stored_size, valid_scale)
+    check_options(image_size, stored_size, valid_scale, on_error)
     editions = [edition] if edition else _suitable(image_size)
     if data_dir is None:
         root = _search(published, editions)
     else:
         root = _in_data_dir(published, data_dir, editions)
     logger.info("%s from %s", published.title, shown(root))
-    train, valid, both = load_sets(root, image_size, stored_size, valid_scale)
+    train, valid, both = load_sets(root, image_size, stored_size, valid_scale, on_error)
     if train.class_names != tuple(published.classes):
         raise DataError(
             f"{shown(root)} does not hold {published.title}: its classes begin with "

@@ -1,4 +1,4 @@
-"""Keras layers: twist, attention, blur pooling and per-image augmentation."""
+"""Keras layers: twist, attention, blur pooling, faster standard layers, per-image augmentation."""
 
 from keras_twist.layers.augmentation import Cutout, RandomFlip, RandomPadCrop
 from keras_twist.layers.batch_norm_act import BatchNormAct

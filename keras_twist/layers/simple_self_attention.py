@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from keras_twist.ops.precision import at_least_float32
+
 __all__ = ["SimpleSelfAttention"]
 
 
@@ -106,7 +108,7 @@ class SimpleSelfAttention(keras.layers.Layer):
         )
 
     def call(self, inputs, training=False):
-        dtype = "float64" if self.compute_dtype == "float64" else "float32"
+        dtype = at_least_float32(self.compute_dtype)
         x = ops.cast(inputs, dtype)
         shape = ops.shape(x)
         rows = ops.reshape(x, (shape[0], -1, shape[-1]))  # (batch, pixels, channels)

@@ -10,8 +10,8 @@ from keras import ops
 
 from keras_twist.arguments import check_integer, check_number
 from keras_twist.layers.initializers import varied
-from keras_twist.ops.twist_forms import FIELDS, OFFSETS, fold_centers, twisted
-from keras_twist.ops.twist_geometry import ORIGINS, antisymmetrize
+from keras_twist.ops.twist_forms import FIELDS, fold_centers, twisted
+from keras_twist.ops.twist_geometry import ORIGINS, free_values
 
 __all__ = ["TWIST_VARIANTS", "TwistLayer"]
 
@@ -218,7 +218,7 @@ class TwistLayer(keras.layers.Layer):
         initializer = varied(self.kernel_initializer, draw)
 
         def antisymmetric_part(shape, dtype=None):
-            return _free_values(initializer((3, 3, *shape[1:]), dtype=dtype))
+            return free_values(initializer((3, 3, *shape[1:]), dtype=dtype))
 
         return initializer if self.full_kernels else antisymmetric_part
 
@@ -228,7 +228,7 @@ class TwistLayer(keras.layers.Layer):
         kernel, twist = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.twist)
         twist_y = None if self.twist_y is None else ops.convert_to_tensor(self.twist_y)
         if self.full_kernels:
-            twist, twist_y = _free_values(twist), _free_values(twist_y)
+            twist, twist_y = free_values(twist), free_values(twist_y)
         center_x, center_y = self.center_x, self.center_y
         if not self.masked:
             kernel = fold_centers(kernel, twist, twist_y, self.field, center_x, center_y)
@@ -250,7 +250,7 @@ class TwistLayer(keras.layers.Layer):
         )
         if self.bias is not None:
             outputs = outputs + ops.cast(self.bias, outputs.dtype)
-        return outputs if self.activation is None else self.activation(outputs)
+        return self.activation(outputs)
 
     def compute_output_shape(self, input_shape):
         lost = 2 if self.padding == "valid" else 0
@@ -273,12 +273,6 @@ class TwistLayer(keras.layers.Layer):
         for name in ("kernel_constraint", "bias_constraint"):
             config[name] = keras.constraints.serialize(getattr(self, name))
         return config
-
-
-def _free_values(kernel):
-    """The 4 values that make up the antisymmetric part of a 3x3 kernel."""
-    kernel = antisymmetrize(kernel)
-    return ops.stack([kernel[1 + row, 1 + column] for row, column in OFFSETS])
 
 
 def _positive_range(name, value):

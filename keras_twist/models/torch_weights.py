@@ -7,7 +7,7 @@ import numpy as np
 
 from keras_twist.layers.simple_self_attention import SimpleSelfAttention
 from keras_twist.layers.twist_layer import TWIST_VARIANTS, TwistLayer
-from keras_twist.ops.twist_forms import OFFSETS
+from keras_twist.ops.twist_geometry import free_values
 
 # Where a parameter of the reference belongs: a pattern of its name, and the layer's name here. In
 # the names below, the stages of the reference count from 4, after the stem and its pooling.
@@ -182,7 +182,5 @@ def _depthwise_kernel(value, multiplier):
 
 
 def _twist_values(value):
-    """The four free values of a 3x3 kernel's antisymmetric part."""
-    kernel = _kernel(value)
-    kernel = (kernel - kernel[::-1, ::-1]) / 2
-    return np.stack([kernel[1 + row, 1 + column] for row, column in OFFSETS])
+    """The free values of a kernel in PyTorch's order."""
+    return keras.ops.convert_to_numpy(free_values(_kernel(value)))

@@ -2,13 +2,13 @@
 
 from keras_twist.ops.activations import mish
 from keras_twist.ops.orthogonalize import orthogonalize
-from keras_twist.ops.twist import (
+from keras_twist.ops.twist import twist_conv
+from keras_twist.ops.twist_geometry import (
     antisymmetric_kernel,
     antisymmetrize,
     coordinate_grid,
     disk_mask,
     rotate_kernel,
-    twist_conv,
 )
 
 __all__ = [

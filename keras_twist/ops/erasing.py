@@ -164,7 +164,7 @@ def rectangle_share(top, left, height, width, image_height, image_width):
 
 
 def check_erasing(probability, area, aspect, max_count, fill, value_range):
-    """The four ranges as floats, or `ValueError` for what random erasing cannot work with."""
+    """The three ranges as floats, or `ValueError` for what random erasing cannot work with."""
     check_number("probability", probability, 0, 1)
     area = check_range("area", area, 0, 1)
     aspect = check_range("aspect", aspect, 0, strict=True)

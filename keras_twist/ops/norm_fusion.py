@@ -3,7 +3,7 @@
 TensorFlow without XLA makes one for each operation, in float32 whatever the dtype of the images.
 """
 
-import functools
+import math
 
 from keras import ops
 
@@ -80,7 +80,7 @@ def _backward(upstream, x, gamma, beta, mean, variance, epsilon, activation):
 def _sum_by_channel(tensor):
     """Sum over all axes but the last, wide enough for vector registers."""
     channels = tensor.shape[-1]
-    pixels = functools.reduce(lambda a, b: a * b, tensor.shape[1:-1], 1)
+    pixels = math.prod(tensor.shape[1:-1])
     fitting = range(2, max(_LANES // channels, 1) + 1)
     beside = max((n for n in fitting if pixels % n == 0), default=1)
     partial = ops.sum(ops.reshape(tensor, (-1, beside * channels)), axis=0)

@@ -11,23 +11,9 @@ import keras
 from keras import ops
 
 from keras_twist.ops.precision import at_least_float32
-from keras_twist.ops.twist_geometry import (
-    antisymmetric_kernel,
-    antisymmetrize,
-    coordinate_axes,
-    coordinate_grid,
-    disk_mask,
-    rotate_kernel,
-)
+from keras_twist.ops.twist_geometry import coordinate_axes, disk_mask
 
-__all__ = [
-    "antisymmetric_kernel",
-    "antisymmetrize",
-    "coordinate_grid",
-    "disk_mask",
-    "rotate_kernel",
-    "twist_conv",
-]
+__all__ = ["twist_conv"]
 
 
 def twist_conv(

@@ -3,10 +3,10 @@
 Every form takes the images, the plain kernel and the free values of the antisymmetric kernels,
 and returns `conv(x, K)`, `conv(x, Kx)` and `conv(x, Ky)`. Per pixel and channel pair they cost
 
-    separate, concatenated    9 + 9 + 9 = 27 multiply-adds, three times a plain convolution
-    differences               9 + 4 + 4 = 17: the 4 differences of opposite neighbours, once
-    products                  9 + 4     = 13: Ky holds the values of Kx, so that 4 products of a
-                              pixel serve both, and the differences are taken of the products
+    separate       9 + 9 + 9 = 27 multiply-adds, three times a plain convolution
+    differences    9 + 4 + 4 = 17: the 4 differences of opposite neighbours, once
+    products       9 + 4     = 13: Ky holds the values of Kx, so that 4 products of a pixel serve
+                   both, and the differences are taken of the products
 
 What is elementwise after that counts as much, since it is bound by memory: `fused` computes the
 products and adds everything up in one pass. `twisted` picks a form, `benchmarks/twist_layer.py`
@@ -20,18 +20,12 @@ from keras_twist.ops.op_by_op import fusible, runs_op_by_op
 from keras_twist.ops.precision import at_least_float32
 from keras_twist.ops.twist import convolve, modulate, modulation_maps
 from keras_twist.ops.twist_fusion import combine, shifted_difference, with_border
-from keras_twist.ops.twist_geometry import (
-    antisymmetric_kernel,
-    rotate_kernel,
-)
+from keras_twist.ops.twist_geometry import OFFSETS, antisymmetric_kernel, rotate_kernel
 
-__all__ = ["FIELDS", "FORMS", "OFFSETS", "fold_centers", "twisted"]
+__all__ = ["FIELDS", "FORMS", "fold_centers", "twisted"]
 
 # The quarter turns that make Ky out of Kx; None where Ky has values of its own.
 FIELDS = {"rotate_scale": -1, "squeeze_shear": 1, "free": None}
-
-# Where the values a, b, c, d stand in the kernel, as (row, column) from its middle.
-OFFSETS = ((-1, -1), (-1, 0), (-1, 1), (0, -1))
 
 
 def twisted(
@@ -95,19 +89,6 @@ def separate(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, pa
     return convolve(inputs, kernels, strides, padding)
 
 
-def concatenated(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, padding="same"):
-    """One convolution with the three kernels side by side."""
-    kernels = _full_kernels(kernel, twist, twist_y, field)
-    filters = kernel.shape[-1]
-    # The filters of one group must stay together, so the three kernels alternate by group.
-    split = [ops.reshape(k, (*k.shape[:3], groups, filters // groups)) for k in kernels]
-    stacked = ops.reshape(ops.stack(split, axis=4), (*kernel.shape[:3], 3 * filters))
-    (outputs,) = convolve(inputs, [stacked], strides, padding)
-    space = ops.shape(outputs)[:3]
-    outputs = ops.reshape(outputs, (*space, groups, 3, filters // groups))
-    return [ops.reshape(outputs[..., k, :], (*space, filters)) for k in range(3)]
-
-
 def differences(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, padding="same"):
     """The 4 differences of opposite neighbours, then one matrix product for each of Kx and Ky."""
     features = [antisymmetric_sum([inputs], [offset], padding) for offset in OFFSETS]
@@ -153,7 +134,6 @@ def fused(inputs, kernel, twist, field, modulation, padding="same"):
 
 FORMS = {
     "separate": separate,
-    "concatenated": concatenated,
     "differences": differences,
     "products": products,
 }

@@ -12,6 +12,9 @@ __all__ = [
 
 ORIGINS = ("center", "corner")
 
+# Where the 4 free values of an antisymmetric kernel stand in it, as (row, column) from its middle.
+OFFSETS = ((-1, -1), (-1, 0), (-1, 1), (0, -1))
+
 
 def antisymmetrize(kernel):
     """Returns the part of a kernel that a half turn negates, `(kernel - half turn) / 2`.
@@ -66,6 +69,15 @@ def antisymmetric_kernel(params):
     params = ops.convert_to_tensor(params)
     rows = (params, ops.zeros_like(params[:1]), -ops.flip(params, axis=0))
     return ops.reshape(ops.concatenate(rows, axis=0), (3, 3, *params.shape[1:]))
+
+
+def free_values(kernel):
+    """The 4 values that make up the antisymmetric part of a 3x3 kernel, of shape `(4, in, out)`.
+
+    What `antisymmetric_kernel` makes of them is what `antisymmetrize` makes of the kernel.
+    """
+    kernel = antisymmetrize(kernel)
+    return ops.stack([kernel[1 + row, 1 + column] for row, column in OFFSETS])
 
 
 def rotate_kernel(kernel, quarter_turns):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from keras_twist import plots
 from keras_twist.files import partial_file
+from keras_twist.recipes import output
 from keras_twist.recipes import report_sections as sections
 from keras_twist.recipes.markup import element, join, page, table
 from keras_twist.recipes.recipe import RecipeError
@@ -209,7 +210,7 @@ def main(arguments=None):
         else:
             path = write_comparison(options.runs, options.output)
     except (RecipeError, OSError) as error:
-        sys.stderr.write(f"error: {error}\n")
+        output.write_error(error)
         return 2
     sys.stdout.write(f"{path}\n")
     return 0

@@ -19,7 +19,7 @@ _started = {}
 
 
 def of(recipe):
-    """The `Replicas` that a recipe trains on; the same object throughout a process.
+    """The `Replicas` that a recipe trains on; with a strategy the same ones throughout a process.
 
     Args:
         recipe: A `Recipe`.

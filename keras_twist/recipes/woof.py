@@ -40,7 +40,10 @@ def load(recipe, data_dir=None):
         `Data`.
     """
     train, valid = LOADERS[recipe.dataset](
-        data_dir, image_size=recipe.image_size, valid_scale=recipe.valid_scale
+        data_dir,
+        image_size=recipe.image_size,
+        valid_scale=recipe.valid_scale,
+        on_error=recipe.on_error,
     )
     check_holdout(recipe, len(train))
     if not recipe.holdout:

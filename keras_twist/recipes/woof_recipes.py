@@ -44,6 +44,9 @@ class WoofRecipe(Recipe):
     dataset: Literal["imagewoof", "imagenette"] = "imagewoof"
     """Ten breeds of dogs, hard to tell apart, or ten easy classes."""
 
+    on_error: Literal["raise", "skip"] = "raise"
+    """What a picture that cannot be read does: end the run, or be left out and counted."""
+
     image_size: int = 128
     """Side of the images that the network sees, in pixels."""
 

@@ -196,7 +196,7 @@ def tiny(_tiny, monkeypatch, tmp_path):
     yield _tiny
     # Whatever happened: neither temporary folders nor half-written files stay behind.
     assert os.listdir(tmp_path / "tmp") == []
-    assert list((tmp_path / "home").rglob("*.partial")) == []
+    assert list((tmp_path / "home").rglob("*.partial*")) == []
 
 
 @pytest.fixture(scope="session")

@@ -61,7 +61,7 @@ def files(valid="val"):
 def home(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path / "home"))
     yield tmp_path / "home"
-    assert not list(tmp_path.rglob("*.partial"))
+    assert not list(tmp_path.rglob("*.partial*"))
 
 
 @pytest.fixture
@@ -579,7 +579,7 @@ def test_of_processes_at_once_one_decodes_and_without_keras(tree, forge):
 def test_stale_leftovers_are_removed(tree, home, decoded):
     load_image_folder(tree, **SIZES)
     pixels = cached(home, "train-10.pixels")
-    old = pixels.with_name(".train-10.pixels.1-abcd.partial")
+    old = pixels.with_name(".train-10.pixels.1-abcd.partial.pixels")
     old.write_bytes(b"left by a writer that was killed")
     os.utime(old, (time.time() - 10**6,) * 2)
     pixels.unlink()

@@ -171,13 +171,36 @@ def test_a_home_that_may_not_be_searched(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "bad", [{"image_size": "128"}, {"image_size": 0}, {"stored_size": 0}, {"valid_scale": 0.5}]
+    "bad",
+    [
+        {"image_size": "128"},
+        {"image_size": 0},
+        {"stored_size": 0},
+        {"valid_scale": 0.5},
+        {"on_error": "ignore"},
+    ],
 )
 def test_bad_arguments_are_named_before_anything_is_fetched(bad):
     ((name, value),) = bad.items()
     with pytest.raises(ValueError, match=f"`{name}`.*{value!r}") as caught:
         load_imagewoof(**bad)
     assert not isinstance(caught.value, DataError)
+
+
+@pytest.mark.parametrize("load", [load_imagewoof, load_imagenette])
+def test_damaged_pictures_end_it_or_are_left_out_by_choice(load, tmp_path, caplog):
+    edition, classes = {
+        load_imagewoof: ("imagewoof2-160", IMAGEWOOF_CLASSES),
+        load_imagenette: ("imagenette2-160", IMAGENETTE_CLASSES),
+    }[load]
+    root = write(tmp_path / edition, files(classes))
+    spoilt = f"train/{list(classes)[3]}/3.JPEG"
+    write(root, {spoilt: b"", spoilt.replace("3.", "good."): files()["train/n02086240/0.JPEG"]})
+    with pytest.raises(DataError, match=f"1 of 11 pictures.*{spoilt}.*on_error='skip'"):
+        load(root, **SIZES)
+    train, _ = load(root, **SIZES, on_error="skip")
+    assert train.labels.tolist() == list(range(10)) and spoilt not in train.paths
+    assert "1 pictures of the train set" in caplog.text and spoilt in caplog.text
 
 
 @contextlib.contextmanager

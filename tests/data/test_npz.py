@@ -43,12 +43,12 @@ def test_round_trip(tmp_path, save):
 def test_writes_the_folder_too_and_clears_up_after_the_dead(tmp_path):
     folder = tmp_path / "a" / "b"
     folder.mkdir(parents=True)
-    for name, age in ((".set.npz.1-00.partial", 48), (".set.npz.2-00.partial", 0)):
+    for name, age in ((".set.npz.1-00.partial.npz", 48), (".set.npz.2-00.partial.npz", 0)):
         (folder / name).touch()
         then = time.time() - age * 3600
         os.utime(folder / name, (then, then))
     write_npz(folder / "set.npz", ARRAYS)
-    assert sorted(os.listdir(folder)) == [".set.npz.2-00.partial", "set.npz"]
+    assert sorted(os.listdir(folder)) == [".set.npz.2-00.partial.npz", "set.npz"]
 
 
 WRITE_UNTIL_FULL = """
