@@ -67,7 +67,8 @@ def measure(name, data_dir):
     step = model.make_train_function()
     times = {"epoch": [], "clock": [], "steps": []}
     with tempfile.TemporaryDirectory() as folder:
-        stopwatch, divergence = callbacks.Stopwatch(recipe.batch_size), StopOnDivergence(steps)
+        stopwatch = callbacks.Stopwatch(recipe.batch_size)
+        divergence = StopOnDivergence(steps, trainer)
         keeper = Checkpoint(folder, stopwatch, divergence, CHECKPOINT_MINUTES, steps, trainer)
         log = callbacks.JSONLinesLogger(Path(folder) / "metrics.jsonl")
         laps = Laps(stopwatch)

@@ -54,36 +54,17 @@ class Curve:
 
     def _evaluate(self, begin):
         steps = np.arange(begin, begin + BLOCK)
-        numbers = None if self._takes_arrays is False else self._of_array(steps)
+        numbers = None if self._takes_arrays is False else of_array(self.schedule, steps)
         self._takes_arrays = numbers is not None
         if numbers is None:
             # Not the whole block, which would take long; the next step is evaluated in its turn.
-            numbers = np.array([self._of_step(begin)])
+            numbers = np.array([of_step(self.schedule, begin)])
         self._numbers, self._begin, self._end = numbers, begin, begin + len(numbers)
         # Ready on the device. Not on JAX, where a compiled step takes a variable's array for its
         # own and deletes it.
         self._tensors = None
         if keras.backend.backend() == "tensorflow":
             self._tensors = ops.unstack(ops.convert_to_tensor(numbers, self._variable.dtype))
-
-    def _of_array(self, steps):
-        """Values at all steps, or None if the schedule only takes one at a time."""
-        try:
-            with np.errstate(all="ignore"):
-                numbers = _to_numpy(self.schedule(steps))
-        except Exception:  # Whatever a function of one number does with many: it gets them singly.
-            return None
-        if numbers.shape != steps.shape:
-            return None
-        if self._takes_arrays is None:
-            some = [0, len(steps) // 2, len(steps) - 1]
-            singly = [self._of_step(steps[index]) for index in some]
-            if not np.allclose(numbers[some], singly, rtol=1e-5, atol=0, equal_nan=True):
-                return None
-        return numbers
-
-    def _of_step(self, step):
-        return _to_numpy(self.schedule(int(step)))
 
     def _refuse(self, number, step):
         # Only when its turn comes: what a schedule gives after the last step is nobody's concern.
@@ -93,6 +74,26 @@ class Curve:
         raise ValueError(
             f"The values of `{self.name}` must {within}. Received: {number} at step {step}"
         )
+
+
+def of_array(schedule, steps):
+    """Values of a schedule at all steps, or None if it only takes one at a time."""
+    try:
+        with np.errstate(all="ignore"):
+            numbers = _to_numpy(schedule(steps))
+        if numbers.shape != steps.shape:
+            return None
+        some = [0, len(steps) // 2, len(steps) - 1]
+        singly = [of_step(schedule, steps[index]) for index in some]
+    except Exception:  # Whatever a function of one number does with many: it gets them singly.
+        return None
+    same = np.allclose(numbers[some], singly, rtol=1e-5, atol=0, equal_nan=True)
+    return numbers if same else None
+
+
+def of_step(schedule, step):
+    """Value of a schedule at one step."""
+    return _to_numpy(schedule(int(step)))
 
 
 def _to_numpy(value):

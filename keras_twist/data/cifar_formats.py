@@ -15,10 +15,11 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from keras_twist.data.archives import MAX_MEMBER_BYTES, read_members
-from keras_twist.data.errors import DataError
+from keras_twist.data.errors import DataError, shown
 from keras_twist.data.npz import read_npz
 from keras_twist.data.pickles import load_arrays
 from keras_twist.data.pictures import read_sheet
+from keras_twist.files import read_file
 
 CIFAR10_CLASSES = (
     "airplane",
@@ -96,14 +97,10 @@ def read_folder(folder, cifar):
     contents = {}
     for name in _BATCHES:
         path = folder / (name + suffix)
-        if not path.is_file():  # Not "exists": opening a named pipe would wait for ever.
-            raise DataError(f"{path} is missing or no file.")
         try:
-            with open(path, "rb") as file:
-                # One byte more than allowed is enough to see that a file is too large.
-                contents[name] = file.read(MAX_MEMBER_BYTES + 1)
+            contents[name] = read_file(path, MAX_MEMBER_BYTES)
         except OSError as error:
-            raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+            raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}.") from error
     return _from_batches(contents, _binary_batch if binary else _python_batch, cifar, folder)
 
 

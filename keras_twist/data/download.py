@@ -53,21 +53,17 @@ def fetch(url, path, sha256, size, timeout=CONNECT_SECONDS):
         fetch("https://example.org/set.tar.gz", Path("set.tar.gz"), sha256="6d95...", size=1_000)
         ```
     """
-    if not url.startswith(("https://", "http://")):
-        raise ValueError(f"url must start with https:// or http://. Received: url={url!r}")
     logger.info("Downloading %s", url)
     with partial_file(path) as file:
         digest = hashlib.sha256()
-        for chunk in _chunks(url, timeout, size):
-            digest.update(chunk)
-            file.write(chunk)
+        with network_errors(url):
+            reply = open_url(url, timeout)
+        with reply:
+            for chunk in received(reply, url, size):
+                digest.update(chunk)
+                file.write(chunk)
         if digest.hexdigest() != sha256:
             raise DataError(f"{url} sent another file: sha256 {digest.hexdigest()}, not {sha256}.")
-
-
-def _chunks(url, timeout, size):
-    with network_errors(url), open_url(url, timeout) as reply:
-        yield from received(reply, url, size)
 
 
 def open_url(url, timeout, headers=()):
@@ -117,31 +113,34 @@ def received(reply, url, most):
         Iterator of `bytes`.
 
     Raises:
-        DataError: It announces or sends more than `most` bytes, stops early, or crawls.
+        DataError: It announces or sends more than `most` bytes, stops early, crawls or is gone.
     """
-    total = int(reply.headers.get("Content-Length") or 0)
-    if total > most:
-        raise DataError(
-            f"{url} has {total} bytes, more than the {most} of any file expected there."
-        )
-    count = minute_start_bytes = 0
-    reported = minute = time.monotonic()
-    # read1 gives what has come; read would wait until a whole chunk is there.
-    while chunk := reply.read1(_CHUNK):
-        count += len(chunk)
-        if count > most:
-            raise DataError(f"{url} sends more than the {most} bytes of any file expected there.")
-        now = time.monotonic()
-        if now - reported >= REPORT_SECONDS:
-            reported = now
-            logger.info("Downloaded %d of %d MB", count // 10**6, total // 10**6)
-        if now - minute >= 60:
-            if count - minute_start_bytes < _SLOWEST_BYTES_PER_MINUTE:
-                raise DataError(f"{url} sends less than 1 MB a minute.")
-            minute, minute_start_bytes = now, count
-        yield chunk
-    if count < total:
-        raise DataError(f"{url} stopped after {count} of {total} bytes.")
+    with network_errors(url):
+        total = int(reply.headers.get("Content-Length") or 0)
+        if total > most:
+            raise DataError(
+                f"{url} has {total} bytes, more than the {most} of any file expected there."
+            )
+        count = minute_start_bytes = 0
+        reported = minute = time.monotonic()
+        # read1 gives what has come; read would wait until a whole chunk is there.
+        while chunk := reply.read1(_CHUNK):
+            count += len(chunk)
+            if count > most:
+                raise DataError(
+                    f"{url} sends more than the {most} bytes of any file expected there."
+                )
+            now = time.monotonic()
+            if now - reported >= REPORT_SECONDS:
+                reported = now
+                logger.info("Downloaded %d of %d MB", count // 10**6, total // 10**6)
+            if now - minute >= 60:
+                if count - minute_start_bytes < _SLOWEST_BYTES_PER_MINUTE:
+                    raise DataError(f"{url} sends less than 1 MB a minute.")
+                minute, minute_start_bytes = now, count
+            yield chunk
+        if count < total:
+            raise DataError(f"{url} stopped after {count} of {total} bytes.")
 
 
 @contextlib.contextmanager

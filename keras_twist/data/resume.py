@@ -91,16 +91,11 @@ def _fetch_rest(url, part, tag, most, timeout):
         logger.info("Downloading %s%s", url, f" from byte {begun} on" if begun else "")
         _write_tag(tag, reply.headers.get("ETag", ""))
         with open(part, "ab" if begun else "wb") as file:
-            for chunk in _guarded(reply, url, most - begun):
+            for chunk in received(reply, url, most - begun):
                 file.write(chunk)
             file.flush()
             os.fsync(file.fileno())
     return begun > 0
-
-
-def _guarded(reply, url, most):
-    with network_errors(url):
-        yield from received(reply, url, most)
 
 
 def _write_tag(tag, value):

@@ -141,12 +141,8 @@ class Lookahead(AveragePerUpdate):
             store[str(number)] = ops.convert_to_numpy(variable)
 
     def load_own_variables(self, store):
-        """Take over what `save_own_variables` wrote, or all of `variables` from an older file."""
-        own = super().variables
-        if len(store.keys()) != len(own):
-            super().load_own_variables(store)
-            return
-        for number, variable in enumerate(own):
+        """Take over what `save_own_variables` wrote."""
+        for number, variable in enumerate(super().variables):
             variable.assign(store[str(number)])
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):

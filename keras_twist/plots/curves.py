@@ -2,8 +2,8 @@
 
 import keras
 import numpy as np
-from keras import ops
 
+from keras_twist.callbacks._curve import of_array, of_step
 from keras_twist.plots.figures import (
     BLACK,
     BLUE,
@@ -182,14 +182,9 @@ def plot_schedules(schedules, steps, steps_per_epoch=None, ylabel="Learning rate
 
 
 def _evaluated(schedule, steps):
-    """Values at all steps, at once if the schedule takes an array of them."""
-    try:
-        values = ops.convert_to_numpy(schedule(steps))
-    except Exception:  # Whatever a function of one number does with many: it gets them singly.
-        values = np.zeros(())
-    if values.shape != steps.shape:
-        values = np.array([float(ops.convert_to_numpy(schedule(int(step)))) for step in steps])
-    return values
+    """Values at all steps, as `ScheduleLR` sets them."""
+    values = of_array(schedule, steps)
+    return np.array([of_step(schedule, step) for step in steps]) if values is None else values
 
 
 # Colours that people of every colour vision tell apart, and shapes besides.

@@ -7,7 +7,6 @@ import numpy as np
 from keras import ops
 
 from keras_twist.recipes.recipe import RecipeError
-from keras_twist.recipes.trainer import Trainer
 
 # Each look waits for the step under way, so they are rare.
 _SECONDS_BETWEEN_LOOKS = 5.0
@@ -68,19 +67,15 @@ class StopOnDivergence(keras.callbacks.Callback):
 
     Args:
         steps_per_epoch: Batches in a whole epoch. A resumed epoch's count goes on from before.
-        trainer: What runs the training. Defaults to Keras's `fit`.
+        trainer: What runs the training.
     """
 
-    def __init__(self, steps_per_epoch, trainer=None):
+    def __init__(self, steps_per_epoch, trainer):
         super().__init__()
         self.steps_per_epoch = steps_per_epoch
         self.trainer = trainer
         self._epoch_start = None
         self._last = time.monotonic()
-
-    def set_model(self, model):
-        super().set_model(model)
-        self.trainer = self.trainer or Trainer(model)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._epoch_start = epoch * self.steps_per_epoch

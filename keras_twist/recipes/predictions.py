@@ -105,7 +105,7 @@ def save_predictions(predictions, folder):
 
 
 def load_predictions(folder):
-    """The `Predictions` of a run folder; None where none were kept, as by older versions.
+    """The `Predictions` of a run folder; None where none were kept, for instance on a full disk.
 
     Args:
         folder: Path of the run folder.

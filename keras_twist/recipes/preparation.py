@@ -9,7 +9,6 @@ from keras_twist.data.stateless import on_jax
 from keras_twist.recipes import backends, runtime, strategies, task
 from keras_twist.recipes.memory import check_memory
 from keras_twist.recipes.recipe import RecipeError
-from keras_twist.recipes.trainer import Trainer
 
 
 def prepare(recipe, data_dir=None):
@@ -67,16 +66,14 @@ def prepare(recipe, data_dir=None):
     return recipe, data, model, steps_per_epoch
 
 
-def warm_up(model, batches, trainer=None):
+def warm_up(model, batches, trainer):
     """Trace and compile the training step, off the clock, and leave no trace in any variable.
 
     Args:
         model: Compiled `keras.Model`.
         batches: Dataset, of which one batch is taken.
-        trainer: The model's `Trainer`. Defaults to one on one device.
+        trainer: The model's `Trainer`.
     """
-    if trainer is None:
-        trainer = Trainer(model)
     if not model.optimizer.built:
         model.optimizer.build(model.trainable_variables)
     variables = state_variables(model)

@@ -96,7 +96,7 @@ def run_page(run):
     if run.twist is not None:
         body.append(sections.twist(run))
     if run.predictions is None:
-        text = "There are no predictions in this folder: an older version did not keep them."
+        text = "There are no predictions in this folder: a full disk, for one, does not keep them."
         body.append(sections.section("Classes", element("p", text)))
     else:
         body += [sections.gallery(run), sections.classes(run)]

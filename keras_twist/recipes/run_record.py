@@ -76,7 +76,6 @@ def read_run(folder):
     recipe = _read_object(folder, run_folder.RECIPE, "is this the folder of a run?")
     environment = _read_object(folder, run_folder.ENVIRONMENT, "it tells where the run took place.")
     result = _read_object(folder, run_folder.RESULT, "has the run ended? --resume goes on with it.")
-    result.setdefault("flip_averaged_accuracy", None)  # Older folders have none.
     for key, kind in _RESULT.items():
         if key not in result or not isinstance(result[key], kind):
             raise _damaged(folder / run_folder.RESULT, f"no usable `{key}` in it")

@@ -13,13 +13,12 @@ from keras_twist.data.npz import read_npz
 from keras_twist.files import partial_file
 from keras_twist.recipes.divergence import Diverged, are_finite
 from keras_twist.recipes.recipe import RecipeError
-from keras_twist.recipes.trainer import Trainer
 
 # For the header, and for a model that is a little larger, which gets a better message.
 _SPARE_BYTES = 2**26
 
 
-def save(path, model, progress, trainer=None):
+def save(path, model, progress, trainer):
     """Write a checkpoint: whole or not there, whenever the process dies.
 
     Args:
@@ -27,12 +26,10 @@ def save(path, model, progress, trainer=None):
         model: Compiled model whose optimizer is built.
         progress: JSON object with `step` and `steps_per_epoch`, which `load` gives back.
         trainer: The model's `Trainer`, of which all workers call this and the chief writes.
-            Defaults to one on one device.
 
     Raises:
         Diverged: if a number is not finite; the file is what it was.
     """
-    trainer = trainer or Trainer(model)
     values = trainer.read_state()
     if not are_finite(values):
         raise Diverged(progress["step"], progress["steps_per_epoch"], "weights are")

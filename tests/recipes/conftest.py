@@ -50,6 +50,7 @@ def make_run_in():
         result = {
             "name": recipe.name,
             "accuracy": 0.8333,
+            "flip_averaged_accuracy": None,
             "top_k_accuracy": 0.99,
             "loss": 0.7,
             "validated_on": "test",

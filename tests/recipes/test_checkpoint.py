@@ -6,6 +6,7 @@ import keras
 import pytest
 
 from keras_twist.recipes import RecipeError, checkpoint, state_file
+from keras_twist.recipes.trainer import Trainer
 
 
 @pytest.mark.parametrize(
@@ -27,7 +28,7 @@ def test_progress_is_checked(progress, tmp_path):
     model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3)])
     model.compile(keras.optimizers.SGD(0.1), "mse")
     model.optimizer.build(model.trainable_variables)
-    state_file.save(tmp_path / "checkpoint.npz", model, progress)
+    state_file.save(tmp_path / "checkpoint.npz", model, progress, Trainer(model))
     with pytest.raises(RecipeError, match="is damaged: it does not tell its "):
         checkpoint.Checkpoint(tmp_path, None, None, 5.0, 2, None).restore(model)
 

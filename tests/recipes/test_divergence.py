@@ -6,6 +6,7 @@ import pytest
 
 from keras_twist.recipes import state_file
 from keras_twist.recipes.divergence import Diverged, FiniteBatches, StopOnDivergence, are_finite
+from keras_twist.recipes.trainer import Trainer
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_says_at_which_step(bad_row, step, model):
             verbose=0,
             initial_epoch=1,
             epochs=3,
-            callbacks=[StopOnDivergence(10)],
+            callbacks=[StopOnDivergence(10, Trainer(model))],
             validation_data=inputs(),
         )
     assert info.value.step == 10 + step
@@ -53,7 +54,7 @@ def test_looks_within_an_epoch(model, monkeypatch):
             batch_size=4,
             shuffle=False,
             verbose=0,
-            callbacks=[count, StopOnDivergence(10)],
+            callbacks=[count, StopOnDivergence(10, Trainer(model))],
         )
     assert seen[-1] == 3
 
@@ -64,7 +65,7 @@ def test_a_good_epoch_passes_without_a_trace_in_the_logs(model):
         batch_size=4,
         epochs=2,
         verbose=0,
-        callbacks=[StopOnDivergence(10)],
+        callbacks=[StopOnDivergence(10, Trainer(model))],
         # Overflow in the validation is not yet a divergence.
         validation_data=inputs(0),
     )
@@ -74,11 +75,11 @@ def test_a_good_epoch_passes_without_a_trace_in_the_logs(model):
 def test_no_checkpoint_of_broken_weights(model, tmp_path):
     model.fit(*inputs(), batch_size=4, verbose=0)
     path, progress = tmp_path / "checkpoint.npz", {"step": 10, "steps_per_epoch": 10}
-    state_file.save(path, model, progress)
+    state_file.save(path, model, progress, Trainer(model))
     good = path.read_bytes()
     model.layers[0].bias.assign([0.0, np.nan])
     with pytest.raises(Diverged, match="weights are not finite since step 11"):
-        state_file.save(path, model, progress | {"step": 11})
+        state_file.save(path, model, progress | {"step": 11}, Trainer(model))
     assert path.read_bytes() == good
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.npz"]
 

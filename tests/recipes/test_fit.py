@@ -142,7 +142,7 @@ def test_the_warm_up_leaves_no_trace(tiny_images):
     task.compile_model(model, recipe, 12, jit_compile=False)
     model.optimizer.build(model.trainable_variables)
     before = Trainer(model).read_state()
-    warm_up(model, task.training_batches(recipe, data))
+    warm_up(model, task.training_batches(recipe, data), Trainer(model))
     after = Trainer(model).read_state()
     for old, new in zip(before, after, strict=False):
         np.testing.assert_array_equal(old, new)

@@ -22,7 +22,9 @@ def model():
 
 @pytest.fixture
 def path(model, tmp_path):
-    state_file.save(tmp_path / "checkpoint.npz", model, {"step": 1, "steps_per_epoch": 2})
+    state_file.save(
+        tmp_path / "checkpoint.npz", model, {"step": 1, "steps_per_epoch": 2}, Trainer(model)
+    )
     return tmp_path / "checkpoint.npz"
 
 
