@@ -1,7 +1,7 @@
 """Run the fault suite, `tests/faults`, and keep what came of it.
 
     python tests/run_faults.py           # a moment or two of each fault
-    python tests/run_faults.py --long    # twenty kills of each of six recipes, and more
+    python tests/run_faults.py --long    # twenty kills of each of nine recipes, and more
 
 The second one writes `benchmarks/results/faults.json`, and `docs/faults.md` from it; what only
 some of the tests tell anew, with `-k` say, replaces their rows. Other arguments go to pytest. It

@@ -32,7 +32,7 @@ def from_imgaug(augmenter, batched=False):
 
     A batch leaves TensorFlow as a NumPy array and comes back; parallel workers do so for several
     batches at once. What stands before and after it in `augment` is compiled as ever. Built-in
-    operations are tens of times faster: this door is for what they cannot do.
+    operations need no Python for each batch: this door is for what they cannot do.
 
     The augmenter decides, by what it has, how it is called:
 

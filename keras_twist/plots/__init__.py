@@ -1,4 +1,4 @@
-"""Every picture; each function returns a `matplotlib.figure.Figure` and changes no global state.
+"""Every picture, each a `matplotlib.figure.Figure`, and the numbers in it; no global state changes.
 
 `python -m keras_twist.plots images/` draws the pictures of README and docs again.
 """

@@ -16,7 +16,9 @@ from keras_twist.plots.twist import plot_twist
 
 
 def draw_readme_pictures(folder):
-    """Draw every picture that README and docs show, those of data sets only where the data are.
+    """Draw the pictures that neither trainings nor benchmarks draw, in a clone of the repository.
+
+    Those of CIFAR-10 only where it is.
 
     Args:
         folder: Path of the folder to write to.

@@ -28,8 +28,8 @@ def resolve_precision(precision):
 
     On a GPU, bfloat16 from compute capability 8.0 on, float16 from 7.0 on. On a CPU, bfloat16 if
     the processor has instructions for it, which make it faster than float32, never
-    float16, which is emulated and several times slower. JAX takes float32 on every CPU, where
-    its steps are no faster in bfloat16 even if the processor has those instructions.
+    float16, which is emulated. JAX takes float32 on every CPU, where its steps are no faster in
+    bfloat16 even if the processor has those instructions (`benchmarks/results/jax_step.json`).
 
     Args:
         precision: A policy's name, returned as it is, or `"auto"`.

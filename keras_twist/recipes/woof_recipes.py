@@ -4,7 +4,7 @@ import dataclasses
 from typing import ClassVar, Literal
 
 from keras_twist.recipes import woof_networks
-from keras_twist.recipes.recipe import Recipe, RecipeError
+from keras_twist.recipes.recipe import Recipe, RecipeError, Schedule
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +35,7 @@ class WoofRecipe(Recipe):
     # What a run of these data sets usually has, and the published scripts' defaults.
     epochs: int = 5
     batch_size: int = 64
-    schedule: Literal["linear", "one_cycle", "cyclic", "flat_cosine"] = "flat_cosine"
+    schedule: Schedule = "flat_cosine"
     learning_rate: float = 4e-3
     momentum: float = 0.95
     weight_decay: float = 1e-2

@@ -14,7 +14,8 @@ import numpy as np
 
 HERE = Path(__file__).parent
 # One of each kind of state that resuming could forget: random layers and mixup; momentum that is
-# scheduled; Ranger's slow weights, spectral norm and twists; batches that are made in the step.
+# scheduled; Ranger's slow weights, spectral norm and twists; batches that are made in the step;
+# Muon's kernels; averages that grow, and flips that alternate.
 RECIPES = {
     "assignment": (
         "cifar assignment --width 4 --epochs 3 --batch_size 30 --erasing 0.5 --mixup 0.2"
@@ -22,6 +23,9 @@ RECIPES = {
     "resnet9": "cifar resnet9 --width 4 --epochs 6 --batch_size 60",
     "quick": "cifar quick --width 4 --epochs 4 --batch_size 30 --feed resident",
     "davidnet": "cifar davidnet --width 4 --epochs 4 --batch_size 30",
+    "fast": "cifar fast --width 8 --epochs 3 --batch_size 60",
+    "fast95": "cifar fast95 --width 8 --epochs 3 --batch_size 60",
+    "best5": "woof best5 --width 8 --image_size 32 --epochs 3 --batch_size 8",
     "mxresnet": (
         "woof mxresnet50_twist --model mxresnet18 --width 8 --image_size 32 --epochs 3 "
         "--batch_size 8 --erasing_area 0.2"

@@ -3,6 +3,7 @@
 That whole blocks and a network compute the same with them is in `test_residual.py`.
 """
 
+import re
 from pathlib import Path
 
 import keras
@@ -82,6 +83,13 @@ def small():
     )
 
 
+def tiny():
+    return models.residual.residual_net(
+        models.residual.Family((1, 1, 1, 1), 1), "tiny", 10, (33, 33, 3), "mish", True, False,
+        "avg", 2, "conv", True, (8, 16, 32, 64), (8, 8, 64),
+    )  # fmt: skip
+
+
 def changed(state, **changes):
     state = dict(state)
     for name, value in changes.items():
@@ -100,16 +108,34 @@ def changed(state, **changes):
     ids=["missing", "shape", "bias", "unknown"],
 )
 def test_weights_that_do_not_fit_are_named_and_change_nothing(changes, message, state):
-    model = models.residual.residual_net(
-        models.residual.Family((1, 1, 1, 1), 1), "tiny", 10, (33, 33, 3), "mish", True, False,
-        "avg", 2, "conv", True, (8, 16, 32, 64), (8, 8, 64),
-    )  # fmt: skip
+    model = tiny()
     before = model.get_weights()
     with pytest.raises(ValueError, match=message):
         models.load_torch_state_dict(model, changed(state, **changes))
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
     models.load_torch_state_dict(model, state)
+
+
+def test_mxresnets_names_are_known_too(state):
+    """Of the same weights: it calls paths and attention of a block otherwise than fastai."""
+    theirs = (
+        (r"convpath\.\d\.(gamma|conv\.weight_)", r"sa.\1"),
+        (r"convpath", "convs"),
+        (r"idpath\.\d", "idconv"),
+    )
+    renamed = {}
+    for name, value in state.items():
+        for pattern, replacement in theirs:
+            name = re.sub(pattern, replacement, name)
+        renamed[name] = value
+    assert {"4.0.sa.gamma", "4.0.convs.0.0.weight", "5.0.idconv.0.weight"} <= renamed.keys()
+    loaded = []
+    for weights in (state, renamed):
+        loaded.append(tiny())
+        models.load_torch_state_dict(loaded[-1], weights)
+    for one, other in zip(*(model.get_weights() for model in loaded), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_weights_of_a_smaller_network_are_refused(small, state):

@@ -72,12 +72,11 @@ def test_as_many_parameters_as_fastais(name):
         assert attentive - plain == layer.kernel.shape[0] ** 2 + 1
 
 
+@pytest.mark.parametrize("attends", [False, True])
 @pytest.mark.parametrize("form", range(4), ids="plain later earlier shared".split())
 @pytest.mark.parametrize("depth", thoroughly(MXRESNET, [18, 50]))
-def test_as_many_parameters_as_mxresnets(depth, form):
+def test_as_many_parameters_as_mxresnets(depth, form, attends):
     make = getattr(models, f"MXResNet{depth}")
-    # One with attention, one without: what it adds does not depend on the convolutions.
-    attends = form % 2 == 0
     model = make(conv=MX_FORMS[form], self_attention=attends)
     assert trainable(model) == MXRESNET[depth][form] + attends * ATTENTION[depth]
 
