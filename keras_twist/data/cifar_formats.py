@@ -15,7 +15,7 @@ from pathlib import PurePosixPath
 import numpy as np
 
 from keras_twist.data.archives import MAX_MEMBER_BYTES, read_members
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, reading, shown
 from keras_twist.data.npz import read_npz
 from keras_twist.data.pickles import load_arrays
 from keras_twist.data.pictures import read_sheet
@@ -97,10 +97,8 @@ def read_folder(folder, cifar):
     contents = {}
     for name in _BATCHES:
         path = folder / (name + suffix)
-        try:
+        with reading(path):
             contents[name] = read_file(path, MAX_MEMBER_BYTES)
-        except OSError as error:
-            raise DataError(f"{shown(path)} cannot be read: {error.strerror or error}.") from error
     return _from_batches(contents, _binary_batch if binary else _python_batch, cifar, folder)
 
 
@@ -125,7 +123,7 @@ def read_archive(path, cifar):
     for name, contents in members.items():
         base = PurePosixPath(name).name
         if base in found:
-            raise DataError(f"Archive {path} holds {base} in more than one folder.")
+            raise DataError(f"Archive {shown(path)} holds {base} in more than one folder.")
         found[base] = contents
     if any(name.endswith(".png") for name in found):
         return _from_mirror(found, cifar, path)
@@ -162,7 +160,7 @@ def read_set(path, cifar):
 
     arrays = read_npz(path, check)
     if missing := [name for name in cifar.digests if name not in arrays]:
-        raise DataError(f"{path} holds no {' and no '.join(missing)}.")
+        raise DataError(f"{shown(path)} holds no {' and no '.join(missing)}.")
     for name in ("y_train", "y_test"):
         arrays[name] = _labels(arrays[name].reshape(-1), path)
     return arrays

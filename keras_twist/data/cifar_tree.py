@@ -5,7 +5,7 @@ import logging
 import numpy as np
 
 from keras_twist.data.cifar_formats import CIFAR10_CLASSES
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, reading, shown
 from keras_twist.data.pictures import open_pictures
 
 _SUFFIXES = (".png", ".jpg", ".jpeg")
@@ -58,10 +58,8 @@ def read_tree(folder):
 
 
 def _folders(parent):
-    try:
+    with reading(parent):
         names = sorted(entry.name for entry in parent.iterdir() if entry.is_dir())
-    except OSError as error:
-        raise DataError(f"{shown(parent)} cannot be read: {error.strerror or error}.") from error
     return [name for name in names if not name.startswith(".")]
 
 
@@ -75,10 +73,8 @@ def _classes(parent):
 
 
 def _pictures(folder):
-    try:
+    with reading(folder):
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
-    except OSError as error:
-        raise DataError(f"{shown(folder)} cannot be read: {error.strerror or error}.") from error
     paths = [path for path in paths if not path.name.startswith(".")]
     if not paths:
         raise DataError(f"{shown(folder)} holds no .png and no .jpg.")

@@ -1,5 +1,6 @@
 """The errors that reading, checking or fetching a data set raises, and how they show names."""
 
+import contextlib
 import os
 import unicodedata
 
@@ -54,3 +55,17 @@ def shown(name):
     if len(text) > _MOST_SHOWN:
         text = f"{text[: _MOST_SHOWN // 2]}...{text[-_MOST_SHOWN // 2 :]}"
     return text if text.isprintable() else ascii(text)
+
+
+@contextlib.contextmanager
+def reading(path):
+    """Have what the system refuses while a file or folder is read be a `DataError` that names it.
+
+    Args:
+        path: String or path.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:  # RuntimeError: "~name" of a user there is not.
+        reason = getattr(error, "strerror", None) or error
+        raise DataError(f"{shown(path)} cannot be read: {reason}.") from error

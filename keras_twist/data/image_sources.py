@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from keras_twist import files
 from keras_twist.data.archives import stream_members
-from keras_twist.data.errors import DataError, ReadFailure, shown
+from keras_twist.data.errors import DataError, ReadFailure, reading, shown
 from keras_twist.data.image_classes import SPLITS, check_classes
 from keras_twist.data.image_decode import is_picture
 
@@ -124,10 +124,8 @@ class ArchiveSource:
 
     def __init__(self, root):
         self.root = root
-        try:
+        with reading(root):
             status = root.stat()
-        except OSError as error:
-            raise DataError(f"{shown(root)} cannot be read: {error.strerror or error}.") from error
         self.fingerprint = f"{status.st_size}-{status.st_mtime_ns}"
         self._limits = {
             "max_member": _MAX_MEMBER_BYTES,
@@ -213,11 +211,8 @@ def _order(entry):
 
 def _listed(folder):
     """(name, path, DirEntry) of what is in a folder, sorted, without what is hidden."""
-    try:
-        with os.scandir(folder) as entries:
-            found = sorted((entry.name, Path(entry.path), entry) for entry in entries)
-    except OSError as error:
-        raise DataError(f"{shown(folder)} cannot be read: {error.strerror or error}.") from error
+    with reading(folder), os.scandir(folder) as entries:
+        found = sorted((entry.name, Path(entry.path), entry) for entry in entries)
     return [item for item in found if not item[0].startswith(".")]
 
 

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from keras_twist.data.cache import keras_home
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, reading, shown
 from keras_twist.data.image_folder import check_options, load_sets
 from keras_twist.data.image_sources import VALID_NAMES, ArchiveSource
 from keras_twist.data.imagenette_sets import (
@@ -186,7 +186,7 @@ def _is_root(path):
 
 
 def _in_data_dir(published, data_dir, editions):
-    try:
+    with reading(data_dir):
         path = Path(data_dir).expanduser()
         if path.is_file() or _is_root(path):
             return path
@@ -196,9 +196,6 @@ def _in_data_dir(published, data_dir, editions):
             )
         if found := _find(published, path, editions):
             return found
-    except (OSError, RuntimeError) as error:  # RuntimeError: "~name" of a user there is not.
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{data_dir} cannot be read: {reason}.") from error
     names = [published.folder(edition) for edition in editions]
     raise DataError(
         f"{shown(path)} holds no {published.title}: no train and val, and none of "

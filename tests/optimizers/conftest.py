@@ -2,25 +2,15 @@
 
 import contextlib
 import importlib
-import os
 import pathlib
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 import pytest
 
-HERE = pathlib.Path(__file__).parent
-GOLDEN = HERE.parent / "golden"
+from ..tools import to_numpy
 
-
-def pytest_collection_modifyitems(items):
-    """Let Keras read its own variables: they do not know NumPy 2's copy argument."""
-    ignore = "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
-    for item in items:
-        if HERE in item.path.parents:
-            item.add_marker(pytest.mark.filterwarnings(ignore))
+GOLDEN = pathlib.Path(__file__).parents[1] / "golden"
 
 
 @pytest.fixture(scope="session")
@@ -105,10 +95,6 @@ def run(step):
         return np.array(rows)
 
     return run
-
-
-def to_numpy(value):
-    return value.numpy().astype("float64")
 
 
 @pytest.fixture
