@@ -32,7 +32,7 @@ GROUPS = {
     "augmentation": "flip alternating_flip padding min_scale cutout erasing erasing_area mixup",
     "evaluation": "holdout valid_scale flip_averaged trained predict export",
     "instead of training": "dry_run dump lr_find lr_find_start lr_find_end lr_find_steps",
-    "files and runs": "data_dir runs_dir resume replay checkpoint_minutes log quiet json",
+    "files and runs": "data_dir on_error runs_dir resume replay checkpoint_minutes log quiet json",
     "machine": "precision xla feed deterministic gpu strategy replicas",
 }
 # More choices than this are listed in the text on a flag, and one that is not among them is told

@@ -126,7 +126,7 @@ ABOUT = {
 
 # ResNet with a Twist was trained with the first fastai, the notebook with the second. Batches of
 # 64 are halved here, since 5 epochs have few updates; the rate is that of its other published run.
-# Its author's later networks have blurred pools, which are worth three points here.
+# Its author's later networks have blurred pools (benchmarks/results/train_woof.json).
 _FASTAI_1 = {
     "self_attention": True,
     "pool": "max_blur",

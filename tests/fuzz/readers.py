@@ -30,6 +30,7 @@ from keras_twist.recipes.cifar_recipes import CIFAR_RECIPES
 from keras_twist.recipes.predictions import Predictions, load_predictions, save_predictions
 from keras_twist.recipes.recipe import Recipe, RecipeError
 from keras_twist.recipes.run_record import read_rows, read_run
+from keras_twist.recipes.trainer import Trainer
 from keras_twist.recipes.woof_recipes import WOOF_RECIPES
 
 from ..data.conftest import Tiny, tar_bytes
@@ -402,7 +403,7 @@ def _model_readers(folder):
     model.optimizer.build(model.trainable_variables)
     path = folder / "checkpoint.npz"
     progress = {"step": 1, "steps_per_epoch": 2, "seconds": 1.0, "epoch_seconds": 0.0}
-    state_file.save(path, model, progress)
+    state_file.save(path, model, progress, Trainer(model))
     seeds = [path.read_bytes()]
     with np.load(path) as file:
         arrays = dict(file)
