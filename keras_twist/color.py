@@ -14,8 +14,16 @@ def has_color(stream):
     Reference:
         https://no-color.org
     """
-    wanted = not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-    return wanted and stream.isatty()
+    return not os.environ.get("NO_COLOR") and is_terminal(stream)
+
+
+def is_terminal(stream):
+    """Whether somebody watches a stream who sees more than plain lines.
+
+    Args:
+        stream: Text stream; an object that merely has `write`, as a logger's; or None.
+    """
+    return os.environ.get("TERM") != "dumb" and getattr(stream, "isatty", bool)()
 
 
 def paint(text, meaning):

@@ -157,8 +157,9 @@ def with_learning_rate(logs, model):
 
 
 def _write_line(line):
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
+    if sys.stdout is not None:  # As without a console on Windows.
+        sys.stdout.write(line + "\n")
+        sys.stdout.flush()
 
 
 def _format(key, value):

@@ -43,8 +43,8 @@ class MadeEpochs(MadeBatches):
     """Batches of which every pass is the next epoch, as those of a `tf.data.Dataset` may be.
 
     They come in their own order, whatever number is asked for: unless told otherwise, Keras
-    shuffles the numbers, which would mix one epoch with the next. With `steps_per_epoch`, an epoch
-    of Keras's that ends within a pass is followed by the next pass.
+    shuffles the numbers, which would mix one epoch with the next. They are for passes in full: of
+    less (`steps_per_epoch`) Keras makes an epoch of what is left of a pass, and skips the next.
 
     Args:
         make: Function from the number of a batch, counted through all epochs, to

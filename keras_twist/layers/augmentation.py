@@ -1,5 +1,7 @@
 """Augmentation inside a model: one draw per image, safe under XLA, on every Keras backend."""
 
+import threading
+
 import keras
 from keras import ops
 
@@ -7,6 +9,9 @@ from keras_twist.arguments import check_integer
 from keras_twist.ops import draws
 from keras_twist.ops import image as image_ops
 from keras_twist.ops.pixels import as_numbers, check_square
+
+# Which layer is being called in a thread.
+_running = threading.local()
 
 
 class RandomImageLayer(keras.layers.Layer):
@@ -48,9 +53,18 @@ class RandomImageLayer(keras.layers.Layer):
             )
         self.built = True
 
+    def __call__(self, *args, **kwargs):
+        before, _running.layer = getattr(_running, "layer", None), self
+        try:
+            return super().__call__(*args, **kwargs)
+        finally:
+            _running.layer = before
+
     def call(self, images, training=None):
         if training is None:
-            training = not self._in_model
+            # `TimeDistributed`, which stands in a model, comes here at once.
+            by_hand = getattr(_running, "layer", None) is self
+            training = by_hand and not self._in_model
         if not training:
             return images
         return self.apply(images, **self.draw(ops.shape(images)))

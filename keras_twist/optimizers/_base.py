@@ -32,6 +32,14 @@ class AveragePerUpdate(keras.optimizers.Optimizer):
             optimizer._undecayed = tuple(map(tuple, spared["variables"]))
         return optimizer
 
+    def finalize_variable_values(self, var_list):
+        """Give the weights the values of their averages, where there are any."""
+        super().finalize_variable_values(var_list)
+        if self.use_ema and keras.backend.backend() == "jax":
+            # Keras hands over the array itself, and a compiled step cannot be given one twice.
+            for variable in var_list:
+                variable.assign(ops.copy(variable))
+
     def _backend_apply_gradients(self, grads, trainable_variables):
         # Not public in Keras. Should it be renamed, the average goes on with every batch, as there.
         steps = self.gradient_accumulation_steps

@@ -1,5 +1,6 @@
 """What weight decay spares, kept with an optimizer that is saved; Keras forgets it."""
 
+import re
 import warnings
 
 # Key of a config for what `exclude_from_weight_decay` was given.
@@ -11,14 +12,18 @@ def undecayed(optimizer, kept):
 
     Args:
         optimizer: Any optimizer.
-        kept: Place and shape of each variable that it is to spare when it is built.
+        kept: Place, path and shape of each variable that it is to spare when it is built.
     """
     # Not public in Keras. Should they be renamed, a loaded optimizer spares nothing, as there.
     pattern = getattr(optimizer, "_exclude_from_weight_decay_pattern", None)
     listed = getattr(optimizer, "_exclude_from_weight_decay", ())
     if optimizer.built:
         variables = enumerate(optimizer._trainable_variables)
-        kept = [(at, list(one.shape)) for at, one in variables if optimizer._var_key(one) in listed]
+        kept = [
+            (at, one.path, list(one.shape))
+            for at, one in variables
+            if optimizer._var_key(one) in listed
+        ]
     elif listed:
         warnings.warn(
             "What `exclude_from_weight_decay(var_list=...)` spares is saved from the first step of "
@@ -33,19 +38,35 @@ def undecayed(optimizer, kept):
 
 
 def spare(optimizer, kept, variables):
-    """Have an optimizer that is not built yet spare the variables of these places and shapes.
+    """Have an optimizer that is not built yet spare variables, found by `(place, path, shape)`.
 
-    Raises:
-        ValueError: if one of them is not among the variables.
+    By the path, before which the model's name may be there or not. Otherwise by the place, if the
+    path there is the same but for numbers, which Keras counts up in a process. What was frozen
+    since is not among `variables`, and needs nothing.
     """
     listed = getattr(optimizer, "_exclude_from_weight_decay", None)
     if listed is None:
         return
-    for at, shape in kept:
-        if at >= len(variables) or list(variables[at].shape) != list(shape):
-            raise ValueError(
-                f"The saved optimizer spared trainable variable {at}, of shape {tuple(shape)}, "
-                "from weight decay: this is another model. Call `exclude_from_weight_decay` for "
-                f"it. Received: shapes {[tuple(one.shape) for one in variables[:20]]}"
+    for at, path, shape in kept:
+        there = [one for one in variables if _ends_alike(one.path, path)]
+        there += [one for one in variables[at : at + 1] if _uncounted(one.path) == _uncounted(path)]
+        there = [one for one in there if list(one.shape) == list(shape)]
+        if there:
+            # The most of the path; of several, the first.
+            found = max(there, key=lambda one: min(len(one.path), len(path)))
+            listed.add(optimizer._var_key(found))
+        else:
+            warnings.warn(
+                f"The saved optimizer spared the variable {path}, of shape {tuple(shape)}, from "
+                "weight decay, and it is not among those to be trained: if it is there by another "
+                "name, call `exclude_from_weight_decay` for it.",
+                stacklevel=3,
             )
-        listed.add(optimizer._var_key(variables[at]))
+
+
+def _ends_alike(one, other):
+    return f"/{one}".endswith(f"/{other}") or f"/{other}".endswith(f"/{one}")
+
+
+def _uncounted(path):
+    return re.sub(r"_[0-9]+(?=/|$)", "", path)

@@ -4,8 +4,10 @@ Longer than other files, since it forwards to the wrapped optimizer what Keras a
 """
 
 import math
+import warnings
 
 import keras
+import numpy as np
 from keras import ops
 
 from keras_twist.arguments import check_integer, check_number
@@ -26,6 +28,8 @@ PIPELINE = (
 )
 # An order of magnitude, not a measured optimum: below it, arithmetic costs less than a loop.
 LOOP_SIZE = 16384
+# What a file of this optimizer has besides numbered variables.
+_MARK = "slow_weights"
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -139,11 +143,27 @@ class Lookahead(AveragePerUpdate):
         """Write the variables that the wrapped optimizer does not write besides."""
         for number, variable in enumerate(super().variables):
             store[str(number)] = ops.convert_to_numpy(variable)
+        # Any optimizer's file has numbers. Others would take slow weights for their momentum.
+        store[_MARK] = np.int64(len(self._slow_weights) if self.built else 0)
 
     def load_own_variables(self, store):
-        """Take over what `save_own_variables` wrote."""
-        for number, variable in enumerate(super().variables):
-            variable.assign(store[str(number)])
+        """Take over what `save_own_variables` wrote; nothing of another optimizer's file.
+
+        Nor before there are slow weights, which a count of steps without them would keep from
+        starting where the weights are.
+        """
+        own = {str(number): variable for number, variable in enumerate(super().variables)}
+        fits = self.built and set(store.keys()) == {*own, _MARK}
+        if not fits or any(store[key].shape != tuple(one.shape) for key, one in own.items()):
+            warnings.warn(
+                f"Skipping the state of the optimizer '{self.name}': it is not built yet, or the "
+                "file is of another optimizer. Its steps count from 0, and its slow weights start "
+                "from the weights.",
+                stacklevel=2,
+            )
+            return
+        for key, variable in own.items():
+            variable.assign(store[key])
 
     def exclude_from_weight_decay(self, var_list=None, var_names=None):
         """Exempt variables from the wrapped optimizer's weight decay."""

@@ -39,6 +39,7 @@ GROUPS = {
 # the closest instead of all.
 _FEW = 8
 _MAX_COLUMNS = 100
+_REPLAYED_OTHERWISE = {"seed", "precision", "xla"}
 
 
 def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
@@ -79,9 +80,10 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
     # Also one that is what the default recipe has, which is not what is gone on with.
     words = (word[2:].partition("=")[0] for word in translated if word.startswith("--"))
     given = {word.replace("-", "_") for word in words} & vars(recipe).keys()
-    seed = {"seed": values["seed"]} if options.replay is not None and "seed" in given else {}
-    if flags and (named or given - seed.keys()):
-        but = " but the seed" * (options.replay is not None)
+    # A replay may be on another machine, whose arithmetic is not that of the first.
+    other = _REPLAYED_OTHERWISE & given if options.replay is not None else set()
+    if flags and (named or given - other):
+        but = " but seed, precision and xla" * (options.replay is not None)
         raise RecipeError(
             f"{flags[0]} brings its own recipe: give no other, and change no field{but}."
         )
@@ -89,7 +91,7 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
         changed = read_recipe(options.replay)
         if type(changed) is not type(recipe):
             raise RecipeError(f"{options.replay} is a run of the other script.")
-        return dataclasses.replace(changed, **seed), options
+        return dataclasses.replace(changed, **{name: values[name] for name in other}), options
     return None if flags else changed, options
 
 

@@ -2,10 +2,10 @@
 
 import dataclasses
 import logging
-import os
 import statistics
 import sys
 
+from keras_twist.color import is_terminal
 from keras_twist.data import DataError
 from keras_twist.recipes import backends, checkpoint, dry_run, export, output, task
 from keras_twist.recipes.fit import fit
@@ -51,7 +51,7 @@ def _train_all(recipe, options, found):
             runs=options.runs_dir,
             resume=options.resume,
             checkpoint_minutes=options.checkpoint_minutes,
-            progress=shown and sys.stdout.isatty() and os.environ.get("TERM") != "dumb",
+            progress=shown and is_terminal(sys.stdout),
             table=shown,
             log=options.log,
         )

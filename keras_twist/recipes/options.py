@@ -32,7 +32,7 @@ class Options:
 
     replay: Path | None = None
     """Folder of a run to do over from its recipe.json, in another folder; on a CPU, to the same
-    weights. Takes another --seed."""
+    weights. Takes another --seed, and --precision and --xla of another machine."""
 
     checkpoint_minutes: float = 5.0
     """Time between checkpoints within an epoch."""

@@ -64,6 +64,23 @@ def test_the_best_accuracy_so_far_is_green_on_a_terminal(monkeypatch, capsys):
         assert EpochTable(lines.append).color is False
 
 
+def test_lines_go_where_there_is_no_terminal_or_nothing(monkeypatch):
+    class Logger:
+        lines = ""
+
+        def write(self, text):
+            self.lines += text
+
+        def flush(self):
+            pass
+
+    logger = Logger()
+    for stream in (logger, None):
+        monkeypatch.setattr("sys.stdout", stream)
+        EpochTable().on_epoch_end(0, {"loss": 1.5})
+    assert logger.lines.split() == "epoch train_loss 1 1.5000".split()
+
+
 def test_json_lines_has_all_logs_and_survives_resuming(tmp_path):
     path = tmp_path / "metrics.jsonl"
     train([JSONLinesLogger(path)], epochs=3)

@@ -179,3 +179,11 @@ def test_a_model_that_is_called_by_hand_draws_nothing():
     np.testing.assert_array_equal(model(images), images)
     assert np.any(ops.convert_to_numpy(model(images, training=True)) != images)
     assert np.any(ops.convert_to_numpy(RandomPadCrop(2)(images)) != images)
+
+
+def test_so_does_one_for_each_image_of_a_film():
+    layer = keras.layers.TimeDistributed(RandomPadCrop(2))
+    model = keras.Sequential([keras.Input((3, 8, 8, 3)), layer])
+    films = np.random.default_rng(0).normal(size=(4, 3, 8, 8, 3)).astype("float32")
+    np.testing.assert_array_equal(model(films), films)
+    assert np.any(ops.convert_to_numpy(model(films, training=True)) != films)

@@ -357,8 +357,70 @@ def test_a_file_has_the_wrapped_optimizers_state_once(tmp_path):
     optimizer = model.optimizer
     optimizer.save_own_variables(own)
     keras.optimizers.Optimizer.save_own_variables(optimizer, everything)
+    own.pop("slow_weights")
     assert len(everything) == len(own) + len(optimizer.inner_optimizer.variables)
     model.save(tmp_path / "model.keras")
     loaded = keras.saving.load_model(tmp_path / "model.keras").optimizer
     for found, expected in zip(loaded.variables, optimizer.variables, strict=True):
         np.testing.assert_array_equal(found, expected)
+
+
+def compiled(optimizer):
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "linear", False, "ones")])
+    model.compile(optimizer, "mse")
+    return model
+
+
+def after_steps(model, steps):
+    model.fit(np.ones((4, 3)), np.ones((4, 2)), 4, steps, verbose=0, shuffle=False)
+    return model.get_weights()
+
+
+@pytest.mark.parametrize("make", [Ranger, lambda: Lookahead(keras.optimizers.Adam())])
+def test_a_model_that_was_not_trained_yet_can_be_loaded(make, tmp_path):
+    compiled(make()).save(tmp_path / "model.keras")
+    with pytest.warns(UserWarning, match="Skipping"):
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert np.isfinite(after_steps(loaded, 1)[0]).all()
+
+
+def test_a_file_of_one_loss_scaling_can_be_loaded_without(tmp_path):
+    keras.config.set_dtype_policy("mixed_float16")
+    model = compiled(Ranger(0.1))
+    after_steps(model, 1)
+    model.save(tmp_path / "model.keras")
+    keras.config.set_dtype_policy("float32")
+    with pytest.warns(UserWarning, match="Skipping"):
+        loaded = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.get_weights()[0], model.get_weights()[0])
+    assert int(loaded.optimizer.iterations) == 0
+
+
+@pytest.mark.parametrize("built", [False, True])
+@pytest.mark.parametrize("momentum", [False, True])
+def test_weights_of_another_optimizers_training_bring_no_state(momentum, built, tmp_path):
+    model = compiled(keras.optimizers.SGD(1e-9, 0.9) if momentum else "adam")
+    after_steps(model, 3)
+    model.save_weights(tmp_path / "a.weights.h5")
+    begun = compiled(Lookahead(keras.optimizers.SGD(1e-9), 2))
+    if built:
+        begun.optimizer.build(begun.trainable_variables)
+    with pytest.warns(UserWarning, match="Skipping"):
+        begun.load_weights(tmp_path / "a.weights.h5")
+    assert int(begun.optimizer.iterations) == 0
+    np.testing.assert_allclose(after_steps(begun, 4)[0], model.get_weights()[0], rtol=1e-5)
+
+
+def test_weights_loaded_before_the_first_step_are_not_pulled_to_zero(tmp_path):
+    """The slow weights are not there yet to be loaded, and start from the weights."""
+
+    def make():
+        return Lookahead(keras.optimizers.SGD(1e-9), 5)
+
+    model = compiled(make())
+    after_steps(model, 2)
+    model.save_weights(tmp_path / "a.weights.h5")
+    begun = compiled(make())
+    with pytest.warns(UserWarning, match="Skipping"):
+        begun.load_weights(tmp_path / "a.weights.h5")
+    np.testing.assert_allclose(after_steps(begun, 8)[0], 1, rtol=1e-5)

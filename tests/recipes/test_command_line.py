@@ -67,14 +67,20 @@ def test_folders_may_be_called_as_fields_are(name):
     assert parsed("--trained", "x", "--predict", name)[1].predict == (folder,)
 
 
-def test_replay_takes_another_seed(tmp_path):
-    recipe = dataclasses.replace(CIFAR_RECIPES["davidnet"], epochs=3, seed=2)
+def test_replay_takes_another_seed_and_machine(tmp_path):
+    recipe = dataclasses.replace(
+        CIFAR_RECIPES["davidnet"], epochs=3, seed=2, precision="mixed_float16", xla="off"
+    )
     run_folder.write_recipe(tmp_path, recipe)
     assert parsed("--replay", str(tmp_path))[0] == recipe
     for arguments in (["--seed", "0"], ["--seed=0", "--runs", "2"]):
         assert parsed("--replay", str(tmp_path), *arguments)[0] == dataclasses.replace(
             recipe, seed=0
         )
+    arguments = ["--xla", "auto", "--precision", "float32"]
+    assert parsed("--replay", str(tmp_path), *arguments)[0] == dataclasses.replace(
+        recipe, xla="auto", precision="float32"
+    )
 
 
 def test_lr_find_is_a_plain_flag():
@@ -100,7 +106,7 @@ def test_lr_find_is_a_plain_flag():
         (["davidnet", "--resume", "x"], "--resume brings its own recipe"),
         (["--resume", "x", "--epochs", "3"], "--resume brings its own recipe"),
         (["--resume", "x", "--epochs", "4"], "--resume brings its own recipe"),  # the default's
-        (["--replay", "x", "--batch-size=512"], "--replay brings .*, and change no field but the"),
+        (["--replay", "x", "--batch-size=512"], "--replay brings .*, and change no field but seed"),
         (["quick", "--replay", "x", "--seed", "1"], "--replay brings its own recipe"),
         (["--resume", "x", "--seed", "1"], "--resume brings .*, and change no field[.]"),
         (["davidnet", "--trained", "x", "--predict", "y"], "--trained brings its own recipe"),
