@@ -41,8 +41,7 @@ def spare(optimizer, kept, variables):
     """Have an optimizer that is not built yet spare variables, found by `(place, path, shape)`.
 
     By the path, before which the model's name may be there or not. Otherwise by the place, if the
-    path there is the same but for numbers, which Keras counts up in a process. What was frozen
-    since is not among `variables`, and needs nothing.
+    path there is the same but for numbers, which Keras counts up in a process.
     """
     listed = getattr(optimizer, "_exclude_from_weight_decay", None)
     if listed is None:
@@ -58,8 +57,8 @@ def spare(optimizer, kept, variables):
         else:
             warnings.warn(
                 f"The saved optimizer spared the variable {path}, of shape {tuple(shape)}, from "
-                "weight decay, and it is not among those to be trained: if it is there by another "
-                "name, call `exclude_from_weight_decay` for it.",
+                "weight decay, and it is not among those to be trained. If it was frozen since, "
+                "nothing is lost. If it has another name, call `exclude_from_weight_decay` for it.",
                 stacklevel=3,
             )
 
