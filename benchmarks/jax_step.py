@@ -26,6 +26,7 @@ import jax
 import numpy as np
 import results_file
 
+from keras_twist.data import CIFAR10_CLASSES
 from keras_twist.recipes import CIFAR_RECIPES, cifar, runtime, task
 
 RESULT = Path(__file__).parent / "results" / "jax_step.json"
@@ -41,7 +42,7 @@ def main():
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (5_000, 32, 32, 3)).astype("uint8")
     labels = rng.integers(0, 10, len(pixels))
-    data = task.Data((pixels, labels), (pixels, labels), "test")
+    data = task.Data((pixels, labels), (pixels, labels), "test", CIFAR10_CLASSES)
     result = {"what": __doc__.splitlines()[0], "rounds": ROUNDS, "recipes": {}}
     for name, steps in RECIPES.items():
         recipe = dataclasses.replace(CIFAR_RECIPES[name], feed="resident", batch_size=256)

@@ -184,7 +184,7 @@ def run_recipes(count, samples, folder):
     def split(size):
         return rng.integers(0, 256, (size, 32, 32, 3), dtype="uint8"), rng.integers(0, 10, size)
 
-    handful = task.Data(split(100), split(50), "test", class_names=data.CIFAR10_CLASSES)
+    handful = task.Data(split(100), split(50), "test", data.CIFAR10_CLASSES)
     cifar.load = lambda recipe, data_dir: handful
     recipe = dataclasses.replace(
         recipes.CIFAR_RECIPES["quick"], width=4, epochs=1, batch_size=50, precision="float32"

@@ -34,6 +34,7 @@ def measure(case):
     import tensorflow as tf
 
     from keras_twist import callbacks
+    from keras_twist.data import CIFAR10_CLASSES
     from keras_twist.recipes import CIFAR_RECIPES, cifar, strategies, task
     from keras_twist.recipes.trainer import trainer_of
 
@@ -51,7 +52,8 @@ def measure(case):
     labels = rng.integers(0, 10, 10_000)
     pixels = rng.integers(0, 100, (len(labels), 32, 32, 3))
     pixels[np.arange(len(labels)), :, :, labels % 3] += 15 * labels[:, None, None]
-    data = task.Data((pixels.astype("uint8"), labels), (pixels[:1], labels[:1]), "test")
+    shown = (pixels.astype("uint8"), labels), (pixels[:1], labels[:1])
+    data = task.Data(*shown, "test", CIFAR10_CLASSES)
     keras.utils.set_random_seed(0)
     with replicas.scope():
         model = cifar.build_model(recipe, data)

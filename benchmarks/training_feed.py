@@ -25,6 +25,7 @@ import numpy as np
 import results_file
 
 from keras_twist.callbacks import Stopwatch
+from keras_twist.data import CIFAR10_CLASSES
 from keras_twist.recipes import CIFAR_RECIPES, cifar, runtime, task
 
 RESULT = Path(__file__).parent / "results" / "training_feed.json"
@@ -40,7 +41,7 @@ def main():
     rng = np.random.default_rng(0)
     pixels = rng.integers(0, 256, (20_000, 32, 32, 3)).astype("uint8")
     labels = rng.integers(0, 10, len(pixels))
-    data = task.Data((pixels, labels), (pixels, labels), "test")
+    data = task.Data((pixels, labels), (pixels, labels), "test", CIFAR10_CLASSES)
     policy, jit_compile = runtime.resolve_precision("auto"), runtime.resolve_xla("auto")
     keras.config.set_dtype_policy(policy)
     result = {"what": __doc__.splitlines()[0], "rounds": ROUNDS, "steps": STEPS, "cases": {}}

@@ -28,11 +28,8 @@ def fixed_seeds_and_policy():
 
 @pytest.fixture(autouse=True)
 def level_of_messages():
-    """What the scripts do to it, when they run in this process, does not leak either."""
-    logger = logging.getLogger("keras_twist")
-    before = logger.level
-    yield
-    logger.setLevel(before)
+    """What the scripts do to it, here or in a fixture of a whole file, does not leak either."""
+    logging.getLogger("keras_twist").setLevel(logging.NOTSET)
 
 
 @pytest.fixture(scope="session")

@@ -45,6 +45,12 @@ SCALES = {
 }
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.float64, float])
+def test_a_number_of_numpy_as_step_size(kind):
+    found = at(Cyclical(0.0, 1.0, kind(97.5)), 39)
+    np.testing.assert_allclose(found, 0.4, rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", SCALES)
 @given(
     base=st.floats(1e-5, 1e-2),

@@ -59,11 +59,12 @@ class EpochTable(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         logs = with_learning_rate(logs, self.model)
-        if self._columns is None:
+        is_first = self._columns is None
+        if is_first:
             self._columns = [key for key in COLUMNS if key in logs]
-            names = ["epoch", *(COLUMNS[key][0] for key in self._columns)]
-            self.write("  ".join(_align(names, names)))
         names = ["epoch", *(COLUMNS[key][0] for key in self._columns)]
+        if is_first:
+            self.write("  ".join(_align(names, names)))
         cells = [str(epoch + 1), *(_format(key, logs.get(key)) for key in self._columns)]
         cells, accuracy = _align(cells, names), logs.get("val_accuracy")
         if accuracy is not None and accuracy > self.best and "val_accuracy" in self._columns:

@@ -208,8 +208,8 @@ def random_erasing(
             normal noise for every pixel and channel, after `normalize`. Otherwise a constant: a
             number, or one per channel. Defaults to `"pixel"`.
         value_range: Lowest and highest random number, in the units the images have at this place
-            of the pipeline. None for all values of an integer type, and `(0, 1)` for floats.
-            Defaults to None.
+            of the pipeline, before they are rounded down for integer images. None for all values of
+            an integer type, and `(0, 1)` for floats. Defaults to None.
         log_aspect: Whether the logarithm of the aspect is drawn uniformly, so that tall and wide
             rectangles are equally likely, instead of the aspect. Defaults to False.
 

@@ -66,6 +66,9 @@ def reading(path):
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:  # RuntimeError: "~name" of a user there is not.
+    except DataError:
+        raise
+    # RuntimeError: "~name" of a user there is not. ValueError: a null byte in the path.
+    except (OSError, RuntimeError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise DataError(f"{shown(path)} cannot be read: {reason}.") from error

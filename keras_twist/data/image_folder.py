@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from keras_twist import arguments
-from keras_twist.data.errors import DataError, ReadFailure, shown
+from keras_twist.data.errors import DataError, ReadFailure, reading, shown
 from keras_twist.data.image_cache import ImageCache, cache_folder
 from keras_twist.data.image_sources import open_source
 from keras_twist.data.image_workers import decode_all
@@ -137,14 +137,9 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
     """
     image_size, stored_size, zoom = check_options(image_size, stored_size, valid_scale, on_error)
     max_pixels = arguments.check_integer("max_pixels", max_pixels, at_least=1)
-    try:
+    with reading(root):
         root = Path(root).expanduser().resolve()
         source = open_source(root)
-    except (OSError, RuntimeError, ValueError) as error:
-        if isinstance(error, DataError):
-            raise
-        reason = getattr(error, "strerror", None) or error
-        raise DataError(f"{shown(root)} cannot be read: {reason}.") from error
     cache = ImageCache(cache_folder(root))
     records = {}
     view = {"size": image_size, "stored_size": stored_size, "zoom": zoom}
@@ -230,9 +225,10 @@ def _decode_split(source, split, cache, name, fingerprint, options, on_error):
             failures = [(shown(entries[position].path), str(why)) for position, why in found]
             unread += sum(isinstance(why, ReadFailure) for _, why in found)
             entries = [e for p, e in enumerate(entries) if p not in error.failures]
-            emptied = len({entry.class_name for entry in entries}) < len(class_names)
+            emptied = sorted(set(class_names) - {entry.class_name for entry in entries})
             if on_error == "raise" or emptied:
-                raise _failure(source.root, failures, len(source.entries[split])) from None
+                total = len(source.entries[split])
+                raise _failure(source.root, failures, total, emptied) from None
             # Again, without them: rare, and the array has the right length from the start.
             skipped += failures
 
@@ -262,11 +258,14 @@ class _Unreadable(Exception):
         self.failures = failures
 
 
-def _failure(root, failures, total):
+def _failure(root, failures, total, emptied=()):
     named = "; ".join(": ".join(failure) for failure in failures[:_NAMED_FAILURES])
     more = len(failures) - _NAMED_FAILURES
+    advice = "Repair or delete them, or pass on_error='skip' to leave them out of their classes."
+    if emptied:
+        advice = f"They are all that the class {shown(emptied[0])} has: repair or replace them."
     return DataError(
         f"{len(failures)} of {total} pictures in {shown(root)} cannot be used: {named}"
         + (f"; and {more} more" if more > 0 else "")
-        + ". Repair or delete them, or pass on_error='skip' to leave them out of their classes."
+        + f". {advice}"
     )

@@ -8,8 +8,8 @@ import numpy as np
 def count_shared(train_images, valid_images):
     """How many validation images are training images as well, byte for byte.
 
-    Where there are any, accuracy looks better than it is. It takes 0.2 s for CIFAR-10, whose
-    published training and test sets share none.
+    Where there are any, accuracy looks better than it is. The published training and test
+    sets of CIFAR-10 share none.
 
     Args:
         train_images: Array of shape `(n, height, width, channels)`.

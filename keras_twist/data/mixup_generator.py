@@ -20,9 +20,8 @@ class MixupGenerator(keras.utils.PyDataset):
 
         image = weight * first + (1 - weight) * second,    weight ~ Beta(alpha, alpha)
 
-    `mixup` in `train_dataset` blends whole batches instead, many times as fast
-    (`benchmarks/results/input_pipeline.json`), and shows every image in an epoch, of which this
-    shows half as many.
+    `mixup` in `train_dataset` blends whole batches instead, compiled, and shows every image in an
+    epoch, of which this shows half as many.
 
     `model.fit` takes the object itself, with `workers=` if asked, or the endless generator that
     calling it gives; `shuffle=False` there keeps the order of the steps. Seed, epoch and step

@@ -47,8 +47,7 @@ def read_npz(path, check, checksums=False):
     """Reads every array of an `.npz`, each only after its header was checked.
 
     Unless asked for, neither zip's checksum nor NumPy's buffering stands between the disk and an
-    uncompressed array: that makes it several times faster than `numpy.load`, for those who compare
-    digests anyway.
+    uncompressed array, which is faster, for those who compare digests anyway.
 
     Args:
         path: The file.

@@ -20,8 +20,7 @@ def get_random_eraser(
 ):
     """Function that overwrites a random rectangle of an image, in some of the images.
 
-    `random_erasing` in `train_dataset` does so to whole batches, many times as fast
-    (`benchmarks/results/input_pipeline.json`).
+    `random_erasing` in `train_dataset` does so to whole batches, compiled.
 
     Args:
         p: Share of the images that are erased, in `[0, 1]`. Defaults to 0.5.

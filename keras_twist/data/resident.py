@@ -123,4 +123,4 @@ def _device():
         return None
     import tensorflow as tf
 
-    return "GPU:0" if tf.config.list_physical_devices("GPU") else "CPU:0"
+    return "GPU:0" if tf.config.get_visible_devices("GPU") else "CPU:0"

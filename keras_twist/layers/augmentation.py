@@ -18,7 +18,7 @@ class RandomImageLayer(keras.layers.Layer):
     """Base of the augmentation layers: draws when training, hands images through otherwise.
 
     Where nothing says whether it is training, it draws if it is called by hand or in `Dataset.map`,
-    as Keras's own, but not inside a functional or Sequential model, which may be an exported one.
+    as Keras's own, but not inside a model or another layer, which may be an exported one.
 
     Integer images stay integers; float images come in the layer's compute dtype, as with any
     Keras layer. Subclasses implement `draw(shape)`, the random numbers for a batch of this shape
@@ -42,8 +42,6 @@ class RandomImageLayer(keras.layers.Layer):
         super().__init__(**kwargs)
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
-        self.supports_jit = True
-        self._in_model = False
 
     def build(self, input_shape):
         if len(input_shape) != 4:
@@ -51,7 +49,6 @@ class RandomImageLayer(keras.layers.Layer):
                 f"{type(self).__name__} takes images of shape (batch, height, width, channels). "
                 f"Received: input_shape={tuple(input_shape)}"
             )
-        self.built = True
 
     def __call__(self, *args, **kwargs):
         before, _running.layer = getattr(_running, "layer", None), self
@@ -62,9 +59,10 @@ class RandomImageLayer(keras.layers.Layer):
 
     def call(self, images, training=None):
         if training is None:
-            # `TimeDistributed`, which stands in a model, comes here at once.
-            by_hand = getattr(_running, "layer", None) is self
-            training = by_hand and not self._in_model
+            # `TimeDistributed`, which stands in a model, comes here at once. Of layers within each
+            # other, Keras knows the outermost.
+            called = getattr(_running, "layer", None) is self
+            training = called and self._get_call_context().entry_layer is self
         if not training:
             return images
         return self.apply(images, **self.draw(ops.shape(images)))
@@ -73,7 +71,6 @@ class RandomImageLayer(keras.layers.Layer):
         return input_shape
 
     def compute_output_spec(self, images, training=None):
-        self._in_model = True  # Symbolic images come from the making of a model.
         # Keras's own would say that integer images come out as floats.
         floats = keras.backend.is_float_dtype(images.dtype)
         return keras.KerasTensor(images.shape, self.compute_dtype if floats else images.dtype)

@@ -82,7 +82,6 @@ class MaxBlurPool2D(keras.layers.Layer):
                     f'`border="zeros"`. Received: blur_size={self.blur_size}, '
                     f"pool_size={self.pool_size}, {name}={size}"
                 )
-        self.built = True
 
     def call(self, inputs):
         if self.blur_size == 1:

@@ -27,7 +27,7 @@ class FastConv2D(keras.layers.Conv2D):
     Args:
         filters: number of filters.
         kernel_size: side of the kernel in pixels, or a pair of its height and width.
-        **kwargs: what else `keras.layers.Conv2D` takes, with the same defaults.
+        *args, **kwargs: what else `keras.layers.Conv2D` takes, with the same defaults.
 
     Input shape:
         `(batch, height, width, channels)`.
@@ -48,8 +48,9 @@ class FastConv2D(keras.layers.Conv2D):
         `benchmarks/results/fast_conv2d.json` tells.
     """
 
-    def __init__(self, filters, kernel_size, **kwargs):
-        super().__init__(filters, kernel_size, **kwargs)
+    # All of Keras's arguments, of which the signature names two, as the documentation does.
+    def __init__(self, filters, kernel_size, *args, **kwargs):
+        super().__init__(filters, kernel_size, *args, **kwargs)
 
     def convolution_op(self, inputs, kernel):
         if not self._by_products(inputs):

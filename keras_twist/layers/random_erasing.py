@@ -26,8 +26,9 @@ class RandomErasing(RandomImageLayer):
             for every rectangle. `"value"`: a random grey for every rectangle. `"normal"`: standard
             normal noise for every pixel and channel, for normalised images. Otherwise a constant:
             a number, or one per channel, in the units of the input. Defaults to `"pixel"`.
-        value_range: Lowest and highest random number, in the units of the input. None for all
-            values of an integer type, and `(0, 1)` for floats. Defaults to None.
+        value_range: Lowest and highest random number, in the units of the input, before they are
+            rounded down for integer images. None for all values of an integer type, and `(0, 1)`
+            for floats. Defaults to None.
         log_aspect: Whether the logarithm of the aspect is drawn uniformly instead of the aspect.
             Defaults to False.
         seed: Integer, or None for a random one. Defaults to None.

@@ -32,8 +32,8 @@ def DavidNet(
         activation: Name or function. Defaults to `"relu"`.
         dropout: Rate between the two convolutions of each residual pair; 0 leaves the layers out.
             Defaults to 0.1.
-        pool_first: Whether each pooling comes before its batch normalisation, which saves a tenth
-            of the time and costs a tenth of a point. Defaults to False.
+        pool_first: Whether each pooling comes before its batch normalisation, which then has a
+            quarter of the numbers to go through. Defaults to False.
         logit_scale: Factor on the logits; cifar10-fast has 0.125. Defaults to 1.0.
         batch_norm_momentum: In Keras's sense, the share of the old average that stays. PyTorch's
             0.1 is 0.9 here. Defaults to 0.9.

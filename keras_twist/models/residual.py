@@ -65,7 +65,7 @@ def residual_net(
 ):
     """Build a network; `keras_twist.models.xresnet.OPTIONS` documents the arguments."""
     check_options(pool, conv, stem_strides)
-    widths = _stage_widths(widths, len(family.layers))
+    widths = _stage_widths(widths, family)
     stem_filters = tuple(stem_filters or family.stem_filters)
     parts = Parts(activation, pool, conv, zero_gamma)
 
@@ -233,7 +233,8 @@ def _squeeze_and_excite(x, divisor, activation, prefix):
     return layers.Multiply(name=f"{name}_scale")([x, scale])
 
 
-def _stage_widths(widths, stages):
+def _stage_widths(widths, family):
+    stages = len(family.layers)
     if widths is None:
         return (64, 128, 256, 512, *[256] * (stages - 4))
     if len(widths) != stages:
@@ -241,4 +242,12 @@ def _stage_widths(widths, stages):
             f"Argument `widths` must have one number per stage, {stages}. "
             f"Received: widths={tuple(widths)}"
         )
+    if family.groups > 1 and family.expansion == 1:
+        # What a stage puts out goes into a grouped convolution of the next block as it is.
+        rule, fits = f"multiples of {family.groups}", lambda width: width % family.groups == 0
+    else:
+        least = 16 if family.groups > 1 else 1
+        rule, fits = f"at least {least}", lambda width: width >= least
+    if not all(width >= 1 and fits(width) for width in widths):
+        raise ValueError(f"Argument `widths` must be {rule}. Received: widths={tuple(widths)}")
     return tuple(widths)

@@ -30,8 +30,8 @@ OPTIONS = """
         symmetric: Whether that one is symmetric. Defaults to False.
         pool: Halves the shortcuts: `"avg"`, `"max"`, or `"max_blur"`, which then also blurs behind
             the stem's maximum. Defaults to `"avg"`, as in fastai.
-        stem_strides: Stride of the first convolution. 1 makes every map twice as large: several
-            points more accurate on ImageWoof at 128 pixels, four times the work. Defaults to 2.
+        stem_strides: Stride of the first convolution. 1 makes every map twice as large, as in
+            the records of `DepthwiseXResNet`, for four times the work. Defaults to 2.
         conv: What a 3x3 convolution is: `"conv"`; `"twist"`, a `TwistLayer` wherever there are more
             than 32 filters; `"depthwise"`, the strided or only one of each block per channel; or
             a function `(filters, strides, groups, kernel_initializer, name)` that returns a layer,
@@ -48,7 +48,8 @@ OPTIONS = """
         `(batch, num_classes)`. Layers are named `stem1_conv`, `stage2_block1_norm3`, ...
 
     Raises:
-        ValueError: if an option is unknown or `widths` has not one number per stage.
+        ValueError: if an option is unknown, or `widths` has not one number per stage or one that
+            groups do not divide.
 """
 
 

@@ -43,8 +43,9 @@ def erase_rectangles(images, top, left, height, width, noise=None, fill="pixel",
             for every rectangle. `"value"`: a random grey for every rectangle. `"normal"`: standard
             normal noise for every pixel and channel, for normalised float images. Otherwise the
             constant, a number or one per channel, in the units of `images`. Defaults to `"pixel"`.
-        value_range: Lowest and highest random number, in the units of `images`. None for all
-            values of an integer type, and `(0, 1)` for floats. Defaults to None.
+        value_range: Lowest and highest random number, in the units of `images`, before they are
+            rounded down for integer images. None for all values of an integer type, and `(0, 1)`
+            for floats. Defaults to None.
 
     Returns:
         Tensor of the shape and dtype of `images`.
@@ -83,11 +84,13 @@ def erase_rectangles(images, top, left, height, width, noise=None, fill="pixel",
     else:
         check_value_range(value_range, dtype)
         low, high = value_range or dtype_range(dtype)
-        # Integers are cut off below the noise's end, which must be one above the last of them.
+        # Integers are rounded down, below the noise's end, which must be one above the last one.
         span = high - low + (1 if integers and value_range is None else 0)
         if fill == "pixel":
             noise = hashed(noise, ops.shape(images))
         noise = ops.convert_to_tensor(noise, "float32") * span + low
+        if integers:  # A cast would round towards 0, which came twice as often.
+            noise = ops.floor(noise)
     corners = [ops.convert_to_tensor(draw, "int32") for draw in (top, left, height, width)]
     for number in range(corners[0].shape[1]):
         own = noise[:, number] if not constant and fill in ("color", "value") else noise

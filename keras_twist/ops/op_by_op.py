@@ -43,7 +43,7 @@ def runs_on_cpu(tensor):
         return False
     import tensorflow as tf
 
-    return not tf.config.list_physical_devices("GPU")
+    return not tf.config.get_visible_devices("GPU")
 
 
 def fusible(tensor):
@@ -58,7 +58,8 @@ def fusible(tensor):
         return False
     if None not in shape and math.prod(shape) < SMALLEST:
         return False
-    return runs_on_cpu(tensor)
+    # What is compiled has the type of its input, and integers become floats elsewhere.
+    return runs_on_cpu(tensor) and tensor.dtype.is_floating
 
 
 def compiled(function, *tensors, **static):

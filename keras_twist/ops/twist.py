@@ -105,7 +105,7 @@ def modulate(plain, along_x, along_y, center_x, center_y, radius, origin, ramp):
 def modulation_maps(height, width, center_x, center_y, radius, origin, ramp, dtype):
     """Returns `mask * (X - cx)` and `mask * (Y - cy)`.
 
-    They have shape `(height, width, filters)`, without centres and mask `(height, width, 1)`.
+    They have shape `(height, width, filters)`, or without a mask one that repeats to it.
     """
     x, y = coordinate_axes(height, width, origin, dtype)
     x, y = x[None, :, None], y[:, None, None]

@@ -198,8 +198,8 @@ def antisymmetric_sum(tensors, offsets, padding):
 def _differences(tensors, offsets, padding):
     padding = "valid" if padding == "valid" else "same"
     # TensorFlow without XLA copies every slice, while oneDNN's depthwise convolution costs no
-    # more than an addition. XLA fuses the slices, and on a CPU takes a hundred times as long for
-    # depthwise convolutions.
+    # more than an addition. XLA fuses the slices, and has no fast depthwise convolution on a
+    # CPU.
     take = _by_depthwise if runs_op_by_op(tensors[0]) else _by_slices
     terms = [take(t, offset, padding) for t, offset in zip(tensors, offsets, strict=True)]
     return sum(terms[1:], terms[0])

@@ -1,9 +1,8 @@
 """The elementwise half of a twist as one loop, where TensorFlow would run it op by op.
 
 Between the matrix products and the result of the `products` form stand sixteen shifted images,
-added up. TensorFlow without XLA makes some fifteen passes over the memory of that, which at 64
-channels take as long as the convolution; a compiler makes one loop. So this half is compiled with
-XLA by itself.
+added up. TensorFlow without XLA passes over the memory for each of them; a compiler makes one loop.
+So this half is compiled with XLA by itself (`benchmarks/results/twist_layer.json`).
 """
 
 import functools
@@ -25,7 +24,7 @@ def combine(plain, values, x, y, offsets, turned, padding):
     Args:
         plain: tensor of shape `(batch, height, width, filters)`.
         values: tensors of that shape; `"valid"` ones are larger by a pixel on every side.
-        x: float32 map of shape `(height, width, 1)`, a constant: it gets no gradient.
+        x: float32 map that repeats to that shape, a constant: it gets no gradient.
         y: likewise.
         offsets: tuple of a pair (row, column) for each value.
         turned: likewise.

@@ -59,7 +59,7 @@ class RAdam(RealUpdateOptimizer):
         beta_1: Decay of the first moment: a number in [0, 1), or a `LearningRateSchedule` of the
             number of updates. `optimizer.beta_1 = 0.9` takes effect at the next update, also in a
             compiled step. Defaults to `0.9`.
-        beta_2: Decay of the second moment, in (0, 1). At or below 0.71 `r` cannot pass 5 and no
+        beta_2: Decay of the second moment, in (0, 1). At or below 2/3 `r` cannot pass 5 and no
             step is ever adaptive. Defaults to `0.999`.
         epsilon: A number > 0 added to the root of the second moment. Defaults to `1e-7`.
         weight_decay: A number >= 0, decoupled from the gradient; `None` is 0.

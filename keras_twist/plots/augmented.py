@@ -14,8 +14,8 @@ def show_augmented(images, operations, labels=None, class_names=None, seed=0):
         images: Array of shape `(n, height, width, channels)`, uint8 in `[0, 255]`.
         operations: Dict from the name of a row to what `train_dataset` takes in `augment` (one
             operation or a tuple), a layer of `keras_twist.layers`, or, where `labels` are given,
-            what it takes as `mix`. A row of floats is drawn with black as its lowest value and
-            white as its highest.
+            what it takes as `mix`; plain functions of images then stand in a tuple. A row of floats
+            is drawn with black as its lowest value and white as its highest.
         labels: Array of shape `(n, classes)`, one-hot; each image below that has other labels than
             its original gets them as a title. Defaults to None.
         class_names: List of the classes' names. Defaults to their numbers.

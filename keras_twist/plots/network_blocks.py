@@ -76,10 +76,15 @@ def network_blocks(model):
             for layer in model.layers
             for tensor in keras.tree.flatten(layer.output)
         }
-    except (AttributeError, ValueError) as error:
+        added = {
+            layer.name: [made_by[id(tensor)] for tensor in keras.tree.flatten(layer.input)]
+            for layer in model.layers
+            if isinstance(layer, keras.layers.Add)
+        }
+    except (AttributeError, KeyError, ValueError) as error:
         raise ValueError(
-            "`model` must be a functional or Sequential model that is built and uses every layer "
-            f"once. Received: model={model!r}"
+            "`model` must be a functional or Sequential model that is built, uses every layer once "
+            f"and adds up what layers put out. Received: model={model!r}"
         ) from error
     blocks, place = [], {}
     for layer in model.layers:
@@ -94,12 +99,11 @@ def network_blocks(model):
         blocks[-1].layers.append(layer)
         place[id(layer)] = len(blocks) - 1
     skips = []
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.Add):
-            target = place[id(layer)]
-            sources = [place[id(made_by[id(tensor)])] for tensor in keras.tree.flatten(layer.input)]
-            # A shortcut that is projected lies within its block, and leads around the rest of it.
-            skips.append((min(*sources, target - 1), target))
+    for name, layers in added.items():
+        target = place[id(model.get_layer(name))]
+        sources = [place[id(layer)] for layer in layers]
+        # A shortcut that is projected lies within its block, and leads around the rest of it.
+        skips.append((min(*sources, target - 1), target))
     return blocks, skips
 
 

@@ -29,15 +29,21 @@ def check_backend(folder=None):
     check_settings()
     if folder is None:
         return
-    # Without a readable file nobody knows; the checkpoint is what has to be whole.
-    begun = None
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        begun = read_json(Path(folder) / run_folder.ENVIRONMENT).get("backend")
-    if begun in BACKENDS and begun != backend:
+    begun = begun_with(folder)
+    if begun not in (None, backend):
         raise RecipeError(
             f"{folder} was begun with KERAS_BACKEND={begun} and goes on with nothing else. "
             f"Received: KERAS_BACKEND={backend}"
         )
+
+
+def begun_with(folder):
+    """Name of the backend that a run began with, or None where its folder does not tell."""
+    # Without a readable file nobody knows; the checkpoint is what has to be whole.
+    begun = None
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        begun = read_json(Path(folder) / run_folder.ENVIRONMENT).get("backend")
+    return begun if begun in BACKENDS else None
 
 
 def check_settings():

@@ -136,9 +136,10 @@ class Checkpoint(keras.callbacks.Callback):
             # A field that recipes have got since stands for what they did before.
             if found.get(name, now) != now:
                 now, begun = (shown(str(value))[:100] for value in (now, found[name]))
+                hint = " Give the data_dir that it was begun with." * name.endswith("_images")
                 raise RecipeError(
-                    f"{self.path} was begun with {name}={begun} and goes on with nothing else. "
-                    f"Received: {name}={now}"
+                    f"{self.path} was begun with {name}={begun} and goes on with nothing else."
+                    f"{hint} Received: {name}={now}"
                 )
 
     def on_epoch_begin(self, epoch, logs=None):

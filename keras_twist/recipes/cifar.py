@@ -37,8 +37,8 @@ def load(recipe, data_dir=None):
     if recipe.holdout:
         rest = slice(None, -recipe.holdout), slice(-recipe.holdout, None)
         train, held = (tuple(array[part] for array in train) for part in rest)
-        return Data(train, held, "held-out", class_names=CIFAR10_CLASSES)
-    return Data(train, test, "test", class_names=CIFAR10_CLASSES)
+        return Data(train, held, "held-out", CIFAR10_CLASSES)
+    return Data(train, test, "test", CIFAR10_CLASSES)
 
 
 def mixed(images, labels):

@@ -32,6 +32,7 @@ class CIFARRecipe(Recipe):
         "erasing": (0, 1),
         "holdout": (0, 49_999),
     }
+    needs: ClassVar[dict] = Recipe.needs | {"alternating_flip": ("flip", (True,))}
 
     model: Literal[tuple(cifar_networks.MODELS)] = "davidnet"
     """Network; see keras_twist.models. speednet95 and speednet96 are wider SpeedNets, the latter

@@ -2,13 +2,14 @@
 
 import contextlib
 import logging
+import shlex
 import signal
 import sys
 import threading
 import warnings
 
 from keras_twist.data import DataError
-from keras_twist.recipes import commands, epoch_logs, export, output, published_flags, runtime
+from keras_twist.recipes import commands, export, output, published_flags, runtime
 from keras_twist.recipes.checkpoint import Interrupted
 from keras_twist.recipes.command_line import parse
 from keras_twist.recipes.recipe import RecipeError
@@ -39,7 +40,6 @@ def main(recipes, about, default, arguments=None, flags=published_flags.COMMON, 
         recipe, options = parse(recipes, about, default, arguments, flags, examples)
         level = logging.WARNING if options.quiet else logging.INFO
         logging.getLogger("keras_twist").setLevel(level)
-        epoch_logs.check_logs(options.log)
         export.check_packages(options.export)
         if options.gpu is not None:
             runtime.use_gpu(options.gpu)
@@ -48,7 +48,10 @@ def main(recipes, about, default, arguments=None, flags=published_flags.COMMON, 
     except Interrupted as stop:
         # Programs read JSON from the standard output, or nothing.
         stream = sys.stderr if options.json else sys.stdout
-        stream.write(f"stopped after {stop.step} steps; go on with --resume {stop.folder}\n")
+        again = ["--resume", str(stop.folder)]
+        if options.data_dir is not None:
+            again += ["--data_dir", str(options.data_dir)]
+        stream.write(f"stopped after {stop.step} steps; go on with {shlex.join(again)}\n")
         return 128 + stop.signum
     except KeyboardInterrupt as stop:
         sys.stderr.write("stopped at once; a checkpoint, if there is one, is what it was\n")

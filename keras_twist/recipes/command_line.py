@@ -11,11 +11,14 @@ import re
 import shutil
 import sys
 import textwrap
+import warnings
 from pathlib import Path
 from typing import Annotated, get_args, get_origin, get_type_hints
 
+import keras
 import tyro
 
+from keras_twist.recipes import backends
 from keras_twist.recipes.options import Options
 from keras_twist.recipes.published_flags import COMMON, recipe_meant, translate
 from keras_twist.recipes.recipe import RecipeError
@@ -78,8 +81,7 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
     changed = dataclasses.replace(recipe, **values)
     flags = [f"--{name}" for name in ("resume", "trained", "replay") if getattr(options, name)]
     # Also one that is what the default recipe has, which is not what is gone on with.
-    words = (word[2:].partition("=")[0] for word in translated if word.startswith("--"))
-    given = {word.replace("-", "_") for word in words} & vars(recipe).keys()
+    given = _fields_in(translated, recipe)
     # A replay may be on another machine, whose arithmetic is not that of the first.
     other = _REPLAYED_OTHERWISE & given if options.replay is not None else set()
     if flags and (named or given - other):
@@ -91,8 +93,25 @@ def parse(recipes, about, default, arguments, flags=COMMON, examples=""):
         changed = read_recipe(options.replay)
         if type(changed) is not type(recipe):
             raise RecipeError(f"{options.replay} is a run of the other script.")
+        begun, backend = backends.begun_with(options.replay), keras.backend.backend()
+        if begun not in (None, backend):
+            warnings.warn(
+                f"{options.replay} was trained with KERAS_BACKEND={begun}; {backend} draws other "
+                "numbers, and ends with other weights.",
+                stacklevel=2,
+            )
         return dataclasses.replace(changed, **{name: values[name] for name in other}), options
-    return None if flags else changed, options
+    if flags:
+        return None, options
+    # By its own name: the published lines have flags that mean nothing to their own schedules.
+    changed.check_used(sorted(_fields_in(rest, recipe)))
+    return changed, options
+
+
+def _fields_in(arguments, recipe):
+    """Names of a recipe's fields that arguments set."""
+    words = (word[2:].partition("=")[0] for word in arguments if word.startswith("--"))
+    return {word.replace("-", "_") for word in words} & vars(recipe).keys()
 
 
 def _read(recipe, about, arguments, flags, examples):

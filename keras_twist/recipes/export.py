@@ -103,7 +103,7 @@ def export(model, recipe, data, folder, kinds):
         ```
     """
     check_packages(kinds)
-    network = _in_float32(model, recipe, data)
+    network = _in_float32(model, recipe)
     images = data.valid[0]
     # From all of the set, which may be sorted by class.
     chosen = np.linspace(0, len(images) - 1, min(CHECKED, len(images))).astype(int)
@@ -126,10 +126,10 @@ def export(model, recipe, data, folder, kinds):
             yield Exported(kind, made, _size(made), len(images), difference)
 
 
-def _in_float32(model, recipe, data):
+def _in_float32(model, recipe):
     """The same network in float32, which every other program knows."""
     with runtime.precision_policy("float32"):
-        network = task.of(recipe).build_model(recipe, data)
+        network = task.of(recipe).build_network(recipe)
     try:
         network.set_weights(model.get_weights())
     except ValueError as error:

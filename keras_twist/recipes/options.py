@@ -8,6 +8,8 @@ from keras_twist.recipes.recipe import RecipeError
 
 # Each does something else than to train from the start, so that two of them make no sense.
 MODES = ("dry_run", "dump", "lr_find", "resume", "trained")
+# What a training from the start takes besides, and some of these do not.
+_OF_RUNS = ("runs", "runs_dir", "checkpoint_minutes", "log", "export")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -84,15 +86,14 @@ class Options:
             raise RecipeError(f"{_flags(modes)} exclude each other.")
         for mode in modes:
             allowed = {
-                "dry_run": {"runs"},
+                "dry_run": {"runs", "runs_dir"},
                 "dump": {"runs"},  # The notebook's published command has both.
-                "resume": {"log", "export"},
+                "lr_find": {"runs_dir"},
+                "resume": {"log", "export", "checkpoint_minutes"},
                 "trained": {"export"},
             }
-            changed = {
-                name for name in ("runs", "log", "export") if getattr(self, name) != _DEFAULT[name]
-            }
-            if refused := sorted(changed - allowed.get(mode, set())):
+            changed = {name for name in _OF_RUNS if getattr(self, name) != _DEFAULT[name]}
+            if refused := sorted(changed - allowed[mode]):
                 raise RecipeError(f"--{mode} cannot be given together with {_flags(refused)}.")
         changed = [
             name

@@ -66,9 +66,8 @@ def predict(model, recipe, data):
     # A network whose training diverged gives NaN, which is for no class more than for another.
     shares = probabilities(np.nan_to_num(np.asarray(logits, "float64"), nan=0.0))
     labels = np.asarray(labels, "int64")
-    names = data.class_names or tuple(str(number) for number in range(shares.shape[1]))
     worst = most_confidently_wrong(labels, shares, SHOWN)
-    return Predictions(labels, shares.astype("float32"), tuple(names), worst, images[worst])
+    return Predictions(labels, shares.astype("float32"), data.class_names, worst, images[worst])
 
 
 def flip_averaged_accuracy(model, recipe, data):

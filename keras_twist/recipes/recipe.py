@@ -66,6 +66,18 @@ class Recipe:
         "seed": (0, 2**31 - 1),
         "replicas": (2, 4096),
     }
+    # Fields that only some values of another one make use of.
+    needs: ClassVar[dict] = {
+        "pct_start": ("schedule", ("linear", "one_cycle")),
+        "start_factor": ("schedule", ("linear", "one_cycle", "cyclic")),
+        "end_factor": ("schedule", ("linear", "one_cycle", "flat_cosine")),
+        "cycles": ("schedule", ("cyclic",)),
+        "anneal_start": ("schedule", ("flat_cosine",)),
+        "low_momentum": ("schedule", ("one_cycle",)),
+        "kernel_rate": ("optimizer", ("muon",)),
+        "kernel_momentum": ("optimizer", ("muon",)),
+        "replicas": ("strategy", ("mirrored", "multi_worker")),
+    }
 
     name: str
     """Names the run folder."""
@@ -90,10 +102,10 @@ class Recipe:
     """Share of the training that leads up to the highest rate (linear, one_cycle)."""
 
     start_factor: float = 0.0
-    """Learning rate at the start, as a share of the highest."""
+    """Learning rate at the start, as a share of the highest (linear, one_cycle, cyclic)."""
 
     end_factor: float = 0.0
-    """Learning rate at the end, as a share of the highest."""
+    """Learning rate at the end, as a share of the highest (linear, one_cycle, flat_cosine)."""
 
     cycles: int = 2
     """Triangles in the training (cyclic)."""
@@ -200,6 +212,9 @@ class Recipe:
                 f"Field `anneal_start` must lie in [0, 1). Received: "
                 f"anneal_start={self.anneal_start}"
             )
+        # The others have a value in any case, and a recipe keeps it when its schedule is changed.
+        optional = [field.name for field in dataclasses.fields(self) if field.default is None]
+        self.check_used(name for name in optional if getattr(self, name) is not None)
         self._check_strategy()
         if self.deterministic and self.xla == "on":
             raise RecipeError("Field `deterministic` rules out XLA. Received: xla='on'")
@@ -208,23 +223,11 @@ class Recipe:
                 f"Field `learning_rate` must be positive with schedule={self.schedule!r}. "
                 f"Received: learning_rate={self.learning_rate}"
             )
-        if self.low_momentum is not None and self.schedule != "one_cycle":
-            raise RecipeError(
-                "Field `low_momentum` needs schedule='one_cycle'. "
-                f"Received: low_momentum={self.low_momentum}, schedule={self.schedule!r}"
-            )
         if self.low_momentum is not None and self.low_momentum > self.momentum:
             raise RecipeError(
                 "Field `low_momentum` must not be above `momentum`. Received: "
                 f"low_momentum={self.low_momentum}, momentum={self.momentum}"
             )
-        for field in ("kernel_rate", "kernel_momentum"):
-            # `optimizer` is a field of each task, with choices of its own.
-            if getattr(self, field) is not None and self.optimizer != "muon":
-                raise RecipeError(
-                    f"Field `{field}` needs optimizer='muon'. Received: "
-                    f"{field}={getattr(self, field)}, optimizer={self.optimizer!r}"
-                )
         if self.schedule == "one_cycle" and not 0 < self.end_factor <= self.start_factor:
             raise RecipeError(
                 "Fields `start_factor` and `end_factor` must be positive with schedule="
@@ -232,14 +235,26 @@ class Recipe:
                 f"start_factor={self.start_factor}, end_factor={self.end_factor}"
             )
 
+    def check_used(self, fields):
+        """Raise for the first of some fields that means nothing beside the others.
+
+        Args:
+            fields: Names.
+
+        Raises:
+            RecipeError: It names the field, and what it needs.
+        """
+        for field in fields:
+            other, values = self.needs.get(field, (None, ()))
+            if other and getattr(self, other) not in values:
+                raise RecipeError(
+                    f"Field `{field}` needs {other}={' or '.join(map(repr, values))}. Received: "
+                    f"{field}={getattr(self, field)!r}, {other}={getattr(self, other)!r}"
+                )
+
     def _check_strategy(self):
         """Raise unless all that the recipe asks for can be done on several devices."""
         if self.strategy == "none":
-            if self.replicas is not None:
-                raise RecipeError(
-                    "Field `replicas` needs strategy='mirrored' or 'multi_worker'. "
-                    f"Received: replicas={self.replicas}"
-                )
             return
         refused = {
             # XLA cannot compile a step that works on the variables of several devices.

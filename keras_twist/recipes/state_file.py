@@ -28,10 +28,13 @@ def save(path, model, progress, trainer):
         trainer: The model's `Trainer`, of which all workers call this and the chief writes.
 
     Raises:
-        Diverged: if a number is not finite; the file is what it was.
+        Diverged: if a number is not finite, but for those of metrics; the file is what it was.
     """
     values = trainer.read_state()
-    if not are_finite(values):
+    # After an epoch, metrics are those of the validation, which may overflow (`StopOnDivergence`).
+    metrics = set(map(id, model.metrics_variables))
+    pairs = zip(state_variables(model), values, strict=True)
+    if not are_finite(value for variable, value in pairs if id(variable) not in metrics):
         raise Diverged(progress["step"], progress["steps_per_epoch"], "weights are")
     if not trainer.is_chief:
         return

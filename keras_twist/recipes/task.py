@@ -26,15 +26,15 @@ class Data:
         train: Images and labels.
         valid: Likewise.
         valid_name: `"test"`, `"validation"` or `"held-out"`.
+        class_names: Names of the classes.
         aspects: Width over height of the training images before they were stretched, or None.
-        class_names: Names of the classes, or None for their numbers.
     """
 
     train: tuple[np.ndarray, np.ndarray]
     valid: tuple[np.ndarray, np.ndarray]
     valid_name: str
+    class_names: tuple[str, ...]
     aspects: np.ndarray | None = None
-    class_names: tuple[str, ...] | None = None
 
 
 def of(recipe):

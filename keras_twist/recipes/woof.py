@@ -51,8 +51,8 @@ def load(recipe, data_dir=None):
             (train.images, train.labels),
             (valid.images, valid.labels),
             "validation",
-            train.aspects,
             train.class_names,
+            train.aspects,
         )
     # Pictures come class by class. One seed, so that every run holds out the same ones.
     order = np.random.default_rng(0).permutation(len(train))
@@ -64,8 +64,8 @@ def load(recipe, data_dir=None):
         (train.images[kept], train.labels[kept]),
         (views, train.labels[held]),
         "held-out",
-        train.aspects[kept],
         train.class_names,
+        train.aspects[kept],
     )
 
 

@@ -6,6 +6,8 @@ from typing import ClassVar, Literal
 from keras_twist.recipes import woof_networks
 from keras_twist.recipes.recipe import Recipe, RecipeError, Schedule
 
+_OF_ADAM = ("ranger", "radam", "adam", "lookahead", "lamb")
+
 
 @dataclasses.dataclass(frozen=True)
 class WoofRecipe(Recipe):
@@ -30,6 +32,12 @@ class WoofRecipe(Recipe):
         "valid_scale": (1, 10),
         "erasing_area": (0, 1),
         "holdout": (0, 9_000),
+    }
+    needs: ClassVar[dict] = Recipe.needs | {
+        "symmetric": ("self_attention", (True,)),
+        "momentum": ("optimizer", (*_OF_ADAM, "sgd", "muon")),
+        "beta_2": ("optimizer", (*_OF_ADAM, "rms")),
+        "epsilon": ("optimizer", (*_OF_ADAM, "rms")),
     }
 
     # What a run of these data sets usually has, and the published scripts' defaults.
@@ -61,13 +69,13 @@ class WoofRecipe(Recipe):
     """SimpleSelfAttention in the last block of one stage."""
 
     symmetric: bool = False
-    """Symmetric self-attention."""
+    """Symmetric self-attention (with `self_attention`)."""
 
     pool: Literal["avg", "max", "max_blur"] = "avg"
     """Halves the shortcuts; max_blur is in the stem as well."""
 
     stem_strides: int = 2
-    """1 doubles the size of every map: more accurate, four times the work."""
+    """1 doubles the size of every map, for four times the work."""
 
     width: int | None = None
     """Filters of the first stage; the others grow with it."""
@@ -80,10 +88,10 @@ class WoofRecipe(Recipe):
     batch normalisation and biases."""
 
     beta_2: float = 0.99
-    """Decay of the squared gradients."""
+    """Decay of the squared gradients (not sgd, muon)."""
 
     epsilon: float = 1e-6
-    """Added to the root of the squared gradients."""
+    """Added to the root of the squared gradients (not sgd, muon)."""
 
     min_scale: float = 0.35
     """Smallest part of a picture that is shown in training, as a share of its area."""
@@ -126,7 +134,8 @@ ABOUT = {
 
 # ResNet with a Twist was trained with the first fastai, the notebook with the second. Batches of
 # 64 are halved here, since 5 epochs have few updates; the rate is that of its other published run.
-# Its author's later networks have blurred pools (benchmarks/results/train_woof.json).
+# Its author's later networks have blurred pools, which are better here as well
+# (benchmarks/results/train_woof.json).
 _FASTAI_1 = {
     "self_attention": True,
     "pool": "max_blur",

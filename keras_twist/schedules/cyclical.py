@@ -160,7 +160,7 @@ def _divide(step, period):
         done, left = step - cycle * period, (cycle + 1) * period - step
         return tuple(ops.cast(number, "float32") for number in (cycle, done, left))
     whole = math.floor(period)
-    fraction = Fraction(period - whole).limit_denominator(1024)
+    fraction = Fraction(float(period - whole)).limit_denominator(1024)
     remainder = period - whole - float(fraction)
 
     def since_end_of(cycle):

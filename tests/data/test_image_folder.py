@@ -468,7 +468,8 @@ def test_pictures_that_another_process_caches_meanwhile_are_not_taken_for_these(
 
 def test_a_class_of_bad_pictures_cannot_be_left_out(tree):
     write(tree, {"train/dog/1.png": b""})
-    with pytest.raises(DataError, match="train/dog/1.png: the file is empty"):
+    said = "train/dog/1.png: the file is empty. They are all that the class dog has: repair or"
+    with pytest.raises(DataError, match=said):
         load_image_folder(tree, **SIZES, on_error="skip")
 
 

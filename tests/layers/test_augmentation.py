@@ -181,6 +181,30 @@ def test_a_model_that_is_called_by_hand_draws_nothing():
     assert np.any(ops.convert_to_numpy(RandomPadCrop(2)(images)) != images)
 
 
+class Composite(keras.layers.Layer):
+    def __init__(self):
+        super().__init__()
+        self.crop = RandomPadCrop(2)
+
+    def call(self, images):
+        return self.crop(images)
+
+
+def test_so_does_a_layer_made_of_others():
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, Composite()(inputs))
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype("float32")
+    np.testing.assert_array_equal(model(images), images)
+
+
+def test_a_layer_of_a_model_draws_where_it_is_called_by_itself():
+    layer = RandomPadCrop(2)
+    keras.Sequential([keras.Input((8, 8, 3)), layer])
+    images = np.random.default_rng(0).normal(size=(4, 8, 8, 3)).astype("float32")
+    assert np.any(ops.convert_to_numpy(layer(images)) != images)
+    np.testing.assert_array_equal(layer.call(ops.convert_to_tensor(images)), images)
+
+
 def test_so_does_one_for_each_image_of_a_film():
     layer = keras.layers.TimeDistributed(RandomPadCrop(2))
     model = keras.Sequential([keras.Input((3, 8, 8, 3)), layer])

@@ -154,6 +154,7 @@ def test_digits_survive_a_mean_far_from_zero(pieces):
         "any size",
         "other axis",
         "masked",
+        "integers",  # which a piece would make of the results, too
         "small",
         "weights",
         "synchronized",
@@ -167,6 +168,7 @@ def test_elsewhere_keras_computes_it(why, pieces, monkeypatch):
         monkeypatch.setattr(module, "batch_norm_act", pieces.append)
 
     x = tf.constant(images(2, 4, 4, 3))
+    x = tf.cast(x, "int32") if why == "integers" else x
     activation = keras.layers.PReLU() if why == "weights" else "relu"
     axis, synchronized = 1 if why == "other axis" else -1, why == "synchronized"
     layer = BatchNormAct(activation, axis=axis, synchronized=synchronized)

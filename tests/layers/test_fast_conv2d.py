@@ -120,6 +120,10 @@ def test_elsewhere_keras_computes_it(why, products):
     assert all(np.abs(a - b).max() > 0 for a, b in zip(before, after, strict=True))
 
 
+def test_arguments_have_the_order_of_keras():
+    assert FastConv2D(8, 3, 2).strides == keras.layers.Conv2D(8, 3, 2).strides == (2, 2)
+
+
 @tensorflow_only
 def test_eager_images_are_keras_s(products):
     keras.config.set_dtype_policy("mixed_bfloat16")

@@ -21,6 +21,16 @@ def test_masks_pass_through_and_shapes_stay():
     assert keras.Sequential([keras.Input((None, 3)), layer]).output_shape == (None, None, 3)
 
 
+def test_training_makes_floats_of_integers():
+    dense = keras.layers.Dense(1, kernel_initializer="ones")
+    model = keras.Sequential([keras.Input((5,), dtype="uint8"), Mish(), dense])
+    model.compile("sgd", "mae", jit_compile=False)
+    x = np.arange(10, dtype="uint8").reshape(2, 5)
+    expected = np.mean(ops.convert_to_numpy(model(x)))
+    loss = model.fit(x, np.zeros((2, 1)), verbose=0).history["loss"][0]
+    np.testing.assert_allclose(loss, expected, rtol=1e-6)
+
+
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's graphs")
 @pytest.mark.parametrize("layer", [Mish, lambda: BatchNormAct("mish")], ids=["mish", "norm"])
 def test_only_training_has_pieces_for_xla(layer):

@@ -150,12 +150,21 @@ def test_residual_blocks_start_as_nothing_where_asked_to():
         ({"conv": "deform"}, "`conv` must be one of .* Received: conv='deform'"),
         ({"stem_strides": 3}, "`stem_strides` must be 1 or 2. Received: stem_strides=3"),
         ({"widths": (8, 8)}, r"`widths` must have one number per stage, 4. .*\(8, 8\)"),
+        ({"widths": (8, 8, 0, 8)}, r"`widths` must be at least 1. .*\(8, 8, 0, 8\)"),
         ({"conv": "depthwise", "widths": (8, 12, 8, 8)}, "multiple of the channels"),
     ],
 )
 def test_unknown_options_are_named(options, message):
     with pytest.raises(ValueError, match=message):
         models.XResNet18(input_shape=(32, 32, 3), **options)
+
+
+def test_widths_must_leave_each_group_a_filter():
+    assert models.XResNeXt50(input_shape=(32, 32, 3), widths=(16,) * 4).built
+    with pytest.raises(ValueError, match="`widths` must be at least 16"):
+        models.XResNeXt50(input_shape=(32, 32, 3), widths=(16, 16, 15, 16))
+    with pytest.raises(ValueError, match="`widths` must be multiples of 32"):
+        models.XResNeXt18(input_shape=(32, 32, 3), widths=(32, 48, 64, 96))
 
 
 @pytest.mark.parametrize(

@@ -81,6 +81,9 @@ def test_integers_take_all_their_values_by_default():
     found = ops.convert_to_numpy(erasing.erase_rectangles(images, **whole, noise=noise))
     np.testing.assert_array_equal(found, np.floor(256 * by_integers(noise, images.shape)))
     assert found.min() == 0 and found.max() == 255
+    images = np.full((3, 8, 6, 3), 9, "int8")
+    found = ops.convert_to_numpy(erasing.erase_rectangles(images, **whole, noise=noise))
+    np.testing.assert_array_equal(found, np.floor(256 * by_integers(noise, images.shape) - 128))
 
 
 def test_share_is_the_area_inside_the_image():

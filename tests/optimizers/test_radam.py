@@ -90,6 +90,12 @@ def test_never_adaptive_when_the_limit_is_below_the_threshold(run):
     np.testing.assert_allclose(rows, momentum_only, atol=1e-6)
 
 
+def test_adaptive_from_the_documented_beta_2_on():
+    steps = keras.ops.arange(1.0, 2000.0)
+    for beta_2, ever in ((0.666, False), (0.668, True)):
+        assert bool(keras.ops.any(rectification(steps, beta_2, 5)[0])) is ever
+
+
 def test_before_rectification_it_is_momentum_sgd(run):
     """Debiased momentum: a running mean of gradients that starts as the first gradient."""
     rows = run(RAdam(0.1, beta_1=0.9), steps=5)

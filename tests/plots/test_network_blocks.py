@@ -56,6 +56,13 @@ def test_a_skip_from_the_input():
     assert skips == [(-1, 0)]
 
 
+def test_sums_of_what_no_layer_puts_out_are_refused():
+    x = inputs = keras.Input((8,))
+    x = keras.layers.Add()([keras.layers.Dense(8)(x), keras.ops.relu(inputs)])
+    with pytest.raises(ValueError, match="adds up what layers put out"):
+        network_blocks(keras.Model(inputs, x))
+
+
 def test_models_without_a_graph_are_refused():
     class Subclassed(keras.Model):
         def __init__(self):

@@ -11,6 +11,7 @@ from keras import ops
 
 from keras_twist import data, optimizers
 from keras_twist import ops as twist_ops
+from keras_twist.data import CIFAR10_CLASSES
 from keras_twist.recipes import (
     CIFAR_RECIPES,
     CIFARRecipe,
@@ -73,7 +74,7 @@ def test_every_device_has_an_image_of_every_batch(largest, count, devices):
 
 def test_validation_is_shared_by_the_devices(tiny_images, monkeypatch):
     monkeypatch.setattr(cifar, "EVAL_BATCH_SIZE", 33)
-    data = task.Data(*tiny_images, "test")
+    data = task.Data(*tiny_images, "test", CIFAR10_CLASSES)
     sizes = {}
     for recipe in (CIFARRecipe("one"), CIFARRecipe("two", strategy="mirrored", replicas=2)):
         batches = task.validation_batches(recipe, data)
@@ -93,7 +94,7 @@ def test_every_recipe_learns(name, tiny_images):
     recipe = dataclasses.replace(
         CIFAR_RECIPES[name], width=4, batch_size=50, learning_rate=0.05, precision="float32"
     )
-    data = task.Data(*tiny_images, "test")
+    data = task.Data(*tiny_images, "test", CIFAR10_CLASSES)
     model = cifar.build_model(recipe, data)
     task.compile_model(model, recipe, 36, jit_compile=False)
     batches = task.training_batches(recipe, data)
@@ -106,7 +107,7 @@ def test_every_recipe_learns(name, tiny_images):
 
 def test_options_reach_the_model_or_are_refused(tiny_images):
     recipe = CIFARRecipe(name="test", width=4, activation="mish", pool_first=True)
-    model = cifar.build_model(recipe, task.Data(*tiny_images, "test"))
+    model = cifar.build_model(recipe, task.Data(*tiny_images, "test", CIFAR10_CLASSES))
     assert model.get_layer("Bn1").activation is twist_ops.mish
     # Before any data is read.
     with pytest.raises(RecipeError, match="`dropout` means nothing to the model 'speednet'"):
@@ -138,7 +139,9 @@ def test_fast_has_the_numbers_of_airbench94_muon(tiny_images):
     recipe = CIFAR_RECIPES["fast"]
     batch, biases, head, kernels = 2000, 0.053, 0.67, 0.24
     assert recipe.learning_rate == pytest.approx(batch * head * (9 / 256) ** 2, rel=1e-3)
-    model = cifar.build_model(dataclasses.replace(recipe, width=4), task.Data(*tiny_images, "test"))
+    model = cifar.build_model(
+        dataclasses.replace(recipe, width=4), task.Data(*tiny_images, "test", CIFAR10_CLASSES)
+    )
     task.compile_model(model, recipe, 100, jit_compile=False)
     optimizer = model.optimizer
     assert isinstance(optimizer, optimizers.Muon)
@@ -171,7 +174,7 @@ def test_sizes_of_the_fast_networks():
 
 def test_lookahead_averages_most_at_the_end(tiny_images):
     recipe = dataclasses.replace(CIFAR_RECIPES["fast95"], width=4, precision="float32")
-    model = cifar.build_model(recipe, task.Data(*tiny_images, "test"))
+    model = cifar.build_model(recipe, task.Data(*tiny_images, "test", CIFAR10_CLASSES))
     task.compile_model(model, recipe, 100, jit_compile=False)
     size = model.optimizer.slow_step_size
     assert [float(size(step)) for step in (0, 100)] == pytest.approx([1.0, 1 - 0.95**5])
@@ -183,7 +186,7 @@ def test_lookahead_averages_most_at_the_end(tiny_images):
 def test_weight_decay_is_coupled_and_covers_everything(tiny_images):
     """One step with a zero learning signal moves each weight by rate * decay * (1 + momentum)."""
     recipe = CIFARRecipe(name="test", width=4, weight_decay=0.1, epochs=1)
-    model = cifar.build_model(recipe, task.Data(*tiny_images, "test"))
+    model = cifar.build_model(recipe, task.Data(*tiny_images, "test", CIFAR10_CLASSES))
     task.compile_model(model, recipe, 10, jit_compile=False)
     before = [ops.convert_to_numpy(weight).copy() for weight in model.trainable_weights]
     zeros = [ops.zeros(weight.shape) for weight in model.trainable_weights]
@@ -199,7 +202,7 @@ def test_weight_decay_is_coupled_and_covers_everything(tiny_images):
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="recipes train on two")
 @pytest.mark.parametrize("alternating", [False, True])
 def test_batches_are_what_the_recipe_says(alternating, tiny_images):
-    images = task.Data(*tiny_images, "test")
+    images = task.Data(*tiny_images, "test", CIFAR10_CLASSES)
     blends = {} if data.stateless.on_jax() else {"mixup": 0.3}
     whole = CIFARRecipe(
         name="test", batch_size=50, padding=3, erasing=0.5, cutout=6, seed=7,

@@ -187,16 +187,26 @@ def test_an_interruption_is_no_result(monkeypatch, capsys):
     monkeypatch.setattr(commands, "fit", stop)
     assert main("--json") == 130
     captured = capsys.readouterr()
-    assert captured.out == "" and captured.err.startswith("stopped after 7 steps; go on with")
+    assert captured.out == ""
+    assert captured.err == "stopped after 7 steps; go on with --resume runs/q\n"
+    assert main("--data_dir", "my data") == 130
+    assert capsys.readouterr().out == (
+        "stopped after 7 steps; go on with --resume runs/q --data_dir 'my data'\n"
+    )
 
 
-def test_a_missing_package_is_told_before_the_training(fits, monkeypatch, capsys):
+def test_a_missing_package_is_told_before_the_training(tiny_tree, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("keras_twist.recipes.epoch_logs.find_spec", lambda name: None)
-    monkeypatch.setattr("keras_twist.recipes.export.find_spec", lambda name: None)
-    assert main("--log", "csv", "tensorboard") == 2
+    options = "--data_dir", tiny_tree, "--runs_dir", tmp_path / "runs"
+    assert main("--log", "csv", "tensorboard", *options) == 2
     assert capsys.readouterr().err == (
         "error: --log tensorboard needs a package: pip install 'keras_twist[tensorboard]'\n"
     )
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_package_that_an_export_misses_is_told_before_the_training(fits, monkeypatch, capsys):
+    monkeypatch.setattr("keras_twist.recipes.export.find_spec", lambda name: None)
     assert main("--export", "tflite", "onnx") == 2
     assert capsys.readouterr().err == (
         "error: --export onnx needs tf2onnx, onnx, onnxruntime: pip install 'keras_twist[onnx]'\n"

@@ -4,8 +4,10 @@ import dataclasses
 import io
 import re
 import sys
+import warnings
 from pathlib import Path
 
+import keras
 import pytest
 
 from keras_twist.recipes import (
@@ -115,6 +117,8 @@ def test_lr_find_is_a_plain_flag():
         (["--resume", "x", "--runs", "3"], "--resume cannot be given together with --runs"),
         (["--lr_find", "--runs", "3", "--log", "csv"], "--lr_find .* with --log and --runs"),
         (["--trained", "x", "--log", "csv", "--export", "keras"], "--trained .* with --log"),
+        (["--resume", "x", "--runs_dir", "y"], "--resume cannot be given together with --runs_dir"),
+        (["--dump", "--checkpoint_minutes", "1"], "--dump .* with --checkpoint_minutes"),
         (["--dry_run", "--export", "keras"], "--dry_run cannot be given together with --export"),
         (["--export", "--quiet"], "--export needs a value"),
         (["--lr_find_steps", "50"], "--lr_find_steps needs --lr_find."),
@@ -129,6 +133,51 @@ def test_wrong_arguments_get_one_line(arguments, message):
     with pytest.raises(RecipeError, match=message) as caught:
         parsed(*arguments)
     assert "\n" not in str(caught.value) and len(str(caught.value)) < 200
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--start_factor", "0.1"], "`start_factor` needs schedule='linear' or 'one_cycle' or"),
+        (["--anneal_start=0.5", "--schedule=linear"], "`anneal_start` needs schedule='flat_cos"),
+        (["--pct-start", "0.4"], "`pct_start` needs schedule='linear' or 'one_cycle'"),
+        (["--cycles", "2"], "`cycles` needs schedule='cyclic'"),
+        (["--opt", "sgd", "--beta_2", "0.9"], "`beta_2` needs optimizer='ranger' or .* 'rms'"),
+        (["--opt", "muon", "--epsilon", "1e-3"], "`epsilon` needs optimizer='ranger' or"),
+        (["--opt", "rms", "--momentum", "0.9"], "`momentum` needs optimizer='ranger' or"),
+        (["--sa", "0", "--symmetric", "True"], "`symmetric` needs self_attention=True"),
+    ],
+)
+def test_a_field_that_would_do_nothing_is_refused(arguments, message):
+    with pytest.raises(RecipeError, match=message):
+        parse(WOOF_RECIPES, woof_recipes.ABOUT, "mxresnet50", arguments, WOOF)
+
+
+def test_flags_of_the_published_scripts_may_do_nothing():
+    line = "--opt sgd --sqrmom .99 --eps 1e-6 --sched_type one_cycle --ann_start 0.7 --sa 0 --sym 1"
+    recipe, _ = parse(WOOF_RECIPES, woof_recipes.ABOUT, "mxresnet50", line.split(), WOOF)
+    assert (recipe.optimizer, recipe.schedule, recipe.symmetric) == ("sgd", "one_cycle", True)
+
+
+def test_a_recipe_keeps_what_another_schedule_does_not_need():
+    recipe, _ = parsed("fast", "--schedule", "flat_cosine", "--anneal_start", "0.5")
+    assert recipe.pct_start == CIFAR_RECIPES["fast"].pct_start
+    with pytest.raises(RecipeError, match="`alternating_flip` needs flip=True"):
+        parsed("fast", "--flip", "False", "--alternating_flip", "True")
+
+
+def test_a_replay_by_another_backend_warns(tmp_path):
+    run_folder.write_recipe(tmp_path, CIFAR_RECIPES["quick"])
+    here = keras.backend.backend()
+    other = "jax" if here == "tensorflow" else "tensorflow"
+    for backend in ("nonsense", here):
+        run_folder.write_json(tmp_path / "environment.json", {"backend": backend})
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            parsed("--replay", str(tmp_path))
+    run_folder.write_json(tmp_path / "environment.json", {"backend": other})
+    with pytest.warns(UserWarning, match=f"was trained with KERAS_BACKEND={other}; {here} draws"):
+        parsed("--replay", str(tmp_path))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "ascii"])

@@ -4,7 +4,9 @@ import keras
 import numpy as np
 import pytest
 
+from keras_twist.callbacks import Stopwatch
 from keras_twist.recipes import state_file
+from keras_twist.recipes.checkpoint import Checkpoint
 from keras_twist.recipes.divergence import Diverged, FiniteBatches, StopOnDivergence, are_finite
 from keras_twist.recipes.trainer import Trainer
 
@@ -82,6 +84,20 @@ def test_no_checkpoint_of_broken_weights(model, tmp_path):
         state_file.save(path, model, progress | {"step": 11}, Trainer(model))
     assert path.read_bytes() == good
     assert [file.name for file in tmp_path.iterdir()] == ["checkpoint.npz"]
+
+
+def test_an_epoch_whose_validation_overflows_has_its_checkpoint(model, tmp_path):
+    trainer = Trainer(model)
+    stopwatch, divergence = Stopwatch(4), StopOnDivergence(10, trainer)
+    keeper = Checkpoint(tmp_path, stopwatch, divergence, 5.0, 10, trainer)
+    model.fit(
+        *inputs(),
+        batch_size=4,
+        verbose=0,
+        callbacks=[stopwatch, divergence, keeper],
+        validation_data=inputs(0),
+    )
+    assert state_file.load(keeper.path, model)["step"] == 10
 
 
 def test_integers_are_finite():

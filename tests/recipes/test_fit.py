@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from keras_twist.callbacks.reporting import read_json_lines
+from keras_twist.data import CIFAR10_CLASSES
 from keras_twist.recipes import (
     CIFAR_RECIPES,
     RecipeError,
@@ -137,7 +138,7 @@ def test_a_time_that_never_comes_is_refused(minutes, tmp_path):
 
 def test_the_warm_up_leaves_no_trace(tiny_images):
     recipe = dataclasses.replace(CIFAR_RECIPES["assignment"], width=4, batch_size=50)
-    data = task.Data(*tiny_images, "test")
+    data = task.Data(*tiny_images, "test", CIFAR10_CLASSES)
     model = cifar.build_model(recipe, data)
     task.compile_model(model, recipe, 12, jit_compile=False)
     model.optimizer.build(model.trainable_variables)

@@ -6,6 +6,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_twist.data import CIFAR10_CLASSES
 from keras_twist.recipes import CIFAR_RECIPES, RecipeError, task
 from keras_twist.recipes.cifar import normalization
 from keras_twist.recipes.predictions import (
@@ -26,7 +27,7 @@ def model():
 
 @needs_tf
 def test_predicts_as_the_network_does_on_normalised_images(model, tiny_images, tmp_path):
-    data = task.Data(*tiny_images, "test", class_names=tuple("abcdefghij"))
+    data = task.Data(*tiny_images, "test", tuple("abcdefghij"))
     found = predict(model, CIFAR_RECIPES["quick"], data)
     images, labels = data.valid
     logits = model(normalization()(images))
@@ -51,7 +52,7 @@ def test_mirror_images_are_averaged(tiny_images):
     kernel = np.zeros((6, 10), "float32")
     kernel[:3, 0] = kernel[3:, 1] = 1.0
     model.layers[-1].kernel.assign(kernel)
-    data = task.Data(*tiny_images, "test")
+    data = task.Data(*tiny_images, "test", CIFAR10_CLASSES)
     found = flip_averaged_accuracy(model, CIFAR_RECIPES["quick"], data)
     pixels = normalization()(images)
     mean = keras.ops.convert_to_numpy(model(pixels) + model(pixels[:, :, ::-1]))
@@ -62,9 +63,9 @@ def test_mirror_images_are_averaged(tiny_images):
 @needs_tf
 def test_a_network_that_diverged_predicts_nothing_in_particular(model, tiny_images):
     model.layers[-1].bias.assign([np.nan] * 10)
-    found = predict(model, CIFAR_RECIPES["quick"], task.Data(*tiny_images, "test"))
+    found = predict(model, CIFAR_RECIPES["quick"], task.Data(*tiny_images, "test", CIFAR10_CLASSES))
     np.testing.assert_allclose(found.probabilities, 0.1)
-    assert found.class_names == tuple("0123456789")
+    assert found.class_names == CIFAR10_CLASSES
 
 
 def test_none_were_kept(tmp_path):

@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import pytest
 
+from keras_twist.data import CIFAR10_CLASSES
 from keras_twist.recipes import CIFAR_RECIPES, RecipeError, run_folder, task
 from keras_twist.recipes.export import export
 from keras_twist.recipes.predict import Predictor
@@ -89,6 +90,6 @@ def test_another_number_of_classes_is_refused(folder):
 def test_a_network_that_is_not_the_recipes_is_not_exported(folder, tiny_images):
     layers = [keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(10)]
     model = keras.Sequential([keras.Input((32, 32, 3)), *layers])
-    data = task.Data(*tiny_images, "test")
+    data = task.Data(*tiny_images, "test", CIFAR10_CLASSES)
     with pytest.raises(RecipeError, match="another network than the recipe's, speednet, has"):
         list(export(model, CIFAR_RECIPES["quick"], data, folder, ["keras"]))
