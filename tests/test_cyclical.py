@@ -130,13 +130,11 @@ def test_an_unregistered_function_trains_but_is_not_lost_in_saving(function, tmp
     for save in (schedule.get_config, lambda: model.save(tmp_path / "model.keras")):
         with pytest.raises(ValueError, match="`scale_fn`.*register_keras_serializable.*CyclicLR"):
             save()
-    with keras.saving.custom_object_scope({function.__name__: function}):
-        copy = (
-            keras.optimizers.schedules.deserialize(keras.optimizers.schedules.serialize(schedule))
-            if function is decay
-            else schedule
-        )
-    np.testing.assert_array_equal(at(copy, np.arange(20)), at(schedule, np.arange(20)))
+    if function is decay:
+        with keras.saving.custom_object_scope({"decay": decay}):
+            saved = keras.optimizers.schedules.serialize(schedule)
+            copy = keras.optimizers.schedules.deserialize(saved)
+        np.testing.assert_array_equal(at(copy, np.arange(20)), at(schedule, np.arange(20)))
 
 
 @pytest.mark.skipif(keras.backend.backend() == "torch", reason="torch tensors are NumPy's")

@@ -14,6 +14,7 @@ from keras import ops
 from keras_twist.arguments import check_integer
 from keras_twist.ops import draws, erasing
 from keras_twist.ops import image as image_ops
+from keras_twist.ops.pixels import as_fill, as_numbers
 
 
 class Augmentation(NamedTuple):
@@ -80,7 +81,8 @@ def random_pad_crop(padding=4, mode="reflect", value=0):
         An `Augmentation` for `train_dataset`; any dtype, value range kept.
 
     Raises:
-        ValueError: if `padding` is not an integer of at least 0 or `mode` is unknown.
+        ValueError: if `padding` is not an integer of at least 0, `mode` is unknown, or `value` is
+            given with another mode than `"constant"`.
 
     Example:
         >>> augment = (random_pad_crop(4), random_flip())
@@ -90,6 +92,7 @@ def random_pad_crop(padding=4, mode="reflect", value=0):
         the other modes; cifar10-fast pads once, before the training.
     """
     image_ops.check_padding(padding, mode)
+    value = as_fill(value, mode)
 
     def draw(uniform, shape):
         return draws.pad_crop_corner(uniform, shape, padding)
@@ -169,6 +172,7 @@ def random_cutout(size=8, value=0.0, clip=False):
         kept, which the paper's code rounds down to the next even one.
     """
     check_integer("size", size, at_least=1)
+    value = as_numbers(value)
 
     def draw(uniform, shape):
         return draws.square_corner(uniform, shape, size, clip)
@@ -217,8 +221,9 @@ def random_erasing(
         An `Augmentation` for `train_dataset`; any dtype.
 
     Raises:
-        ValueError: if a probability or an area is outside `[0, 1]`, a range is empty or `fill` is
-            unknown; when the pipeline is made, if `fill` does not fit the images.
+        ValueError: if a probability or an area is outside `[0, 1]`, a range is empty or of a `fill`
+            that has none, or `fill` is unknown; when the pipeline is made, if `fill` does not fit
+            the images.
 
     Example:
         >>> augment = (random_erasing(probability=0.5, max_count=3, fill="color"),)
@@ -234,6 +239,7 @@ def random_erasing(
     area, aspect, value_range = erasing.check_erasing(
         probability, area, aspect, max_count, fill, value_range
     )
+    fill = as_numbers(fill)
 
     def draw(uniform, shape):
         return draws.erasing(uniform, shape, probability, area, aspect, max_count, log_aspect, fill)

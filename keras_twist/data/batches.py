@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_twist.arguments import check_integer
 from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation, Examples
 from keras_twist.data.checks import check_finite, check_labels, check_scale
@@ -82,7 +83,7 @@ class Batches:
             )
         if mix is not None and num_classes is None:
             raise ValueError(
-                "Argument `mix` blends labels, which must be one-hot: give `num_classes`."
+                "Argument `mix` blends labels, which must be one-hot: give `num_classes` beside it."
             )
         self.batch_size, self.drop_remainder = batch_size, drop_remainder
         self.seed = np.int64(seed)
@@ -209,11 +210,7 @@ def check_arrays(images, labels, batch_size, num_classes, operations):
             "Argument `labels` must hold one integer per image. "
             f"Received: labels.shape={labels.shape}, dtype={labels.dtype}, images={len(images)}"
         )
-    integer = isinstance(batch_size, numbers.Integral) and not isinstance(batch_size, bool)
-    if not integer or batch_size < 1:
-        raise ValueError(
-            f"Argument `batch_size` must be an integer >= 1. Received: batch_size={batch_size}"
-        )
+    check_integer("batch_size", batch_size, at_least=1)
     if len(labels) == 0:
         raise ValueError("Argument `images` must hold at least one image. Received: none")
     check_labels(labels, num_classes, stacklevel=3)

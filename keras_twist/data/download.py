@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import logging
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -224,8 +225,12 @@ def _run(command, folder, timeout):
         errors.seek(0)
         text = errors.read(10_000).decode(errors="replace").split("\n")
     if code:
-        # Not the lines of a JavaScript stack trace.
-        said = [line.strip() for line in text if "error" in line and "error     at" not in line]
+        # As npm marks them, and did until 10.6; not the lines of a JavaScript stack trace.
+        said = [
+            line.strip()
+            for line in text
+            if re.search("error|ERR!", line) and not re.search("(error|ERR!)     at", line)
+        ]
         said = "; ".join(said)[:300]
         raise DataError(f"npm pack ended with status {code}: {said or 'it gave no reason'}.")
 

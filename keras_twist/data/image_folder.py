@@ -129,8 +129,20 @@ def load_image_folder(
     return train, valid
 
 
-def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_pixels=2**27):
+def load_sets(
+    root,
+    image_size,
+    stored_size,
+    valid_scale,
+    on_error="raise",
+    max_pixels=2**27,
+    check_classes=lambda names: None,
+):
     """As `load_image_folder`, and how many validation pictures are training pictures as well.
+
+    Args:
+        check_classes: Function of the names of the classes, which may raise before anything is
+            decoded.
 
     Returns:
         `train, valid, both`.
@@ -146,7 +158,7 @@ def load_sets(root, image_size, stored_size, valid_scale, on_error="raise", max_
     for split, options in (("train", {"size": stored_size}), ("valid", view)):
         name = "-".join([split, *(f"{option:g}" for option in options.values())])
         options = options | {"max_pixels": max_pixels}
-        records[split] = _load_split(source, split, cache, name, options, on_error)
+        records[split] = _load_split(source, split, cache, name, options, on_error, check_classes)
     images = [_image_folder(*found) for found in records.values()]
     shared = set(records["train"][1]["digests"]) & set(records["valid"][1]["digests"])
     return *images, sum(digest in shared for digest in records["valid"][1]["digests"])
@@ -183,7 +195,7 @@ def _image_folder(images, record):
     )
 
 
-def _load_split(source, split, cache, name, options, on_error):
+def _load_split(source, split, cache, name, options, on_error, check_classes):
     """`(images, record)` from the cache, or decoded now."""
     # Where pictures were too large for one limit, another gives another result.
     fingerprint = f"{source.fingerprint}-{options['max_pixels']}"
@@ -192,7 +204,9 @@ def _load_split(source, split, cache, name, options, on_error):
         with cache.alone():
             found = cache.load(name, fingerprint)  # Another process may have made it meanwhile.
             if not _is_final(found):
+                check_classes(source.class_names)
                 found = _decode_split(source, split, cache, name, fingerprint, options, on_error)
+    check_classes(found[1]["class_names"])
     skipped = found[1]["skipped"]
     if skipped and on_error == "raise":
         raise _failure(source.root, skipped, len(skipped) + len(found[0]))

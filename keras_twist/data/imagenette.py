@@ -138,13 +138,21 @@ def _load(published, data_dir, image_size, stored_size, valid_scale, edition, on
         root = _search(published, editions)
     else:
         root = _in_data_dir(published, data_dir, editions)
+        if edition is not None:
+            _check_edition(published, root, edition)
     logger.info("%s from %s", published.title, shown(root))
-    train, valid, both = load_sets(root, image_size, stored_size, valid_scale, on_error)
-    if train.class_names != tuple(published.classes):
-        raise DataError(
-            f"{shown(root)} does not hold {published.title}: its classes begin with "
-            f"{', '.join(train.class_names[:3])}, not with {', '.join(list(published.classes)[:3])}"
-        )
+
+    def check(names):
+        if tuple(names) != tuple(published.classes):
+            found, wanted = (", ".join(list(one)[:3]) for one in (names, published.classes))
+            raise DataError(
+                f"{shown(root)} does not hold {published.title}: its classes begin with {found}, "
+                f"not with {wanted}"
+            )
+
+    train, valid, both = load_sets(
+        root, image_size, stored_size, valid_scale, on_error, check_classes=check
+    )
     if (len(train), len(valid)) != published.counts:
         logger.warning(
             "%s holds %d and %d pictures; the published %s has %d and %d. Accuracies on it do not "
@@ -201,6 +209,16 @@ def _in_data_dir(published, data_dir, editions):
         f"{shown(path)} holds no {published.title}: no train and val, and none of "
         f"{', '.join(names)}, {', '.join(f'{name}.tgz' for name in names)}."
     )
+
+
+def _check_edition(published, root, edition):
+    name = root.name.removesuffix(".gz").removesuffix(".tar").removesuffix(".tgz")
+    others = [other for other in _EDITIONS if other != edition]
+    if name in map(published.folder, others):
+        raise DataError(
+            f"{shown(root)} is another edition of {published.title} than the one asked for. "
+            f"Received: edition={edition!r}"
+        )
 
 
 def _check_archive(path):

@@ -26,9 +26,10 @@ def mixup(alpha=0.2, per_image=True, num_classes=None):
 
     Returns:
         What `train_dataset` takes as `mix`: a function `(images, labels, seed)` that returns
-        float32 images and labels. Labels must be one-hot (`num_classes=`). The accuracy on such
-        batches means little: a mixed image has two right answers. Labels are smoothed by the loss,
-        `CategoricalCrossentropy(label_smoothing=...)`, which is the same before and after mixing.
+        float32 images and float labels. Labels must be one-hot (`num_classes=`). The accuracy on
+        such batches means little: a mixed image has two right answers. Labels are smoothed by the
+        loss, `CategoricalCrossentropy(label_smoothing=...)`, which is the same before and after
+        mixing.
 
     Raises:
         ValueError: if `alpha` is not positive; when the pipeline is made, if images or labels have
@@ -82,7 +83,7 @@ def cutmix(alpha=1.0, per_image=True, num_classes=None):
 
     Reference:
         [CutMix](https://arxiv.org/abs/1905.04899). Differs from it in: a rectangle for every image
-        by default, and the partner is the next image of the (shuffled) batch.
+        by default, and the partner is the previous image of the (shuffled) batch.
     """
     _check_alpha(alpha)
 
@@ -141,7 +142,7 @@ def _paste(images, labels, box):
 
 
 def _partners(tensor):
-    """The next example for each; batches are shuffled, so any other would do as well."""
+    """The previous example for each; batches are shuffled, so any other would do as well."""
     return keras.ops.roll(tensor, 1, axis=0)
 
 
@@ -167,6 +168,11 @@ def _distributions(images, labels, num_classes):
             "integers of shape (batch,) where `num_classes` is given. "
             f"Received: labels.shape={tuple(labels.shape)}, dtype={labels.dtype}, "
             f"num_classes={num_classes}"
+        )
+    if num_classes is not None and labels.shape[1] not in (None, num_classes):
+        raise ValueError(
+            "Argument `labels` must hold one float for each of `num_classes`. "
+            f"Received: labels.shape={tuple(labels.shape)}, num_classes={num_classes}"
         )
     return labels
 

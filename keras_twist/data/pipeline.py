@@ -4,6 +4,7 @@ import itertools
 
 import numpy as np
 
+from keras_twist.arguments import check_integer
 from keras_twist.data import stateless
 from keras_twist.data.batches import Batches, check_arrays, fetch, made_ahead
 from keras_twist.data.imgaug import PythonAugmentation
@@ -71,6 +72,7 @@ def train_dataset(
     """
     check_operations("augment", augment)
     images, labels = check_arrays(images, labels, batch_size, num_classes, augment)
+    initial_step = check_integer("initial_step", initial_step, at_least=0)
     if initial_step and not repeat:
         raise ValueError(
             "Argument `initial_step` counts through all epochs and needs repeat=True. "

@@ -2,6 +2,7 @@
 
 import contextlib
 
+from keras_twist.arguments import check_integer
 from keras_twist.data import stateless
 from keras_twist.data.batches import Batches, check_arrays, made_ahead
 from keras_twist.data.imgaug import PythonAugmentation
@@ -74,6 +75,7 @@ class ResidentFeed:
             `tf.data.Dataset`, or on JAX `keras.utils.PyDataset`, of what `make_batch` takes.
         """
         batches = self._batches
+        initial_step = check_integer("initial_step", initial_step, at_least=0)
         if stateless.on_jax():
             batches.check()
             return MadeBatches(lambda number: batches.at(initial_step + number))

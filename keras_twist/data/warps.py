@@ -6,7 +6,7 @@ from keras import ops
 from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation
 from keras_twist.ops import draws, geometry
-from keras_twist.ops.pixels import check_mode, check_number, check_range
+from keras_twist.ops.pixels import as_fill, check_mode, check_number, check_range
 
 
 def random_rotation(degrees=15.0, mode="constant", value=0):
@@ -23,7 +23,8 @@ def random_rotation(degrees=15.0, mode="constant", value=0):
         An `Augmentation` for `train_dataset`; any dtype, value range kept.
 
     Raises:
-        ValueError: if `degrees` is out of range or `mode` is unknown.
+        ValueError: if `degrees` is out of range, `mode` is unknown, or `value` is given with
+            another mode than `"constant"`.
 
     Example:
         >>> augment = (random_rotation(15, mode="reflect"),)
@@ -35,6 +36,7 @@ def random_rotation(degrees=15.0, mode="constant", value=0):
     """
     check_number("degrees", degrees, 0, 180)
     check_mode(mode)
+    value = as_fill(value, mode)
 
     def draw(uniform, shape):
         return {"degrees": draws.between(uniform, shape, (-degrees, degrees))}
@@ -62,7 +64,8 @@ def random_translation(height=0.1, width=0.1, mode="constant", value=0):
         An `Augmentation` for `train_dataset`; any dtype, value range kept.
 
     Raises:
-        ValueError: if a share is out of range or `mode` is unknown.
+        ValueError: if a share is out of range, `mode` is unknown, or `value` is given with another
+            mode than `"constant"`.
 
     Example:
         >>> augment = (random_translation(0.125, 0.125, mode="edge"),)
@@ -70,6 +73,7 @@ def random_translation(height=0.1, width=0.1, mode="constant", value=0):
     check_number("height", height, 0, 1)
     check_number("width", width, 0, 1)
     check_mode(mode)
+    value = as_fill(value, mode)
 
     def draw(uniform, shape):
         return draws.shifts(uniform, shape, height, width)

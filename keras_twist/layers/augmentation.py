@@ -8,7 +8,7 @@ from keras import ops
 from keras_twist.arguments import check_integer
 from keras_twist.ops import draws
 from keras_twist.ops import image as image_ops
-from keras_twist.ops.pixels import as_numbers, check_square
+from keras_twist.ops.pixels import as_fill, as_numbers, check_square
 
 # Which layer is being called in a thread.
 _running = threading.local()
@@ -105,7 +105,8 @@ class RandomPadCrop(RandomImageLayer):
         The same, same dtype and range.
 
     Raises:
-        ValueError: if `padding` is not an integer of at least 0 or `mode` is unknown.
+        ValueError: if `padding` is not an integer of at least 0, `mode` is unknown, or `value` is
+            given with another mode than `"constant"`.
 
     Example:
         >>> images = np.random.randint(0, 256, (8, 32, 32, 3), "uint8")
@@ -122,7 +123,7 @@ class RandomPadCrop(RandomImageLayer):
         image_ops.check_padding(padding, mode)
         self.padding = int(padding)
         self.mode = mode
-        self.value = as_numbers(value)
+        self.value = as_fill(value, mode)
 
     def draw(self, shape):
         return draws.pad_crop_corner(self.uniform, shape, self.padding)

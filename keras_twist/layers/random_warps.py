@@ -4,7 +4,7 @@ import keras
 
 from keras_twist.layers.augmentation import RandomImageLayer
 from keras_twist.ops import draws, geometry
-from keras_twist.ops.pixels import as_numbers, check_mode, check_number
+from keras_twist.ops.pixels import as_fill, check_mode, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -29,7 +29,8 @@ class RandomRotation(RandomImageLayer):
         The same, same dtype and range.
 
     Raises:
-        ValueError: if `degrees` is out of range or `mode` is unknown.
+        ValueError: if `degrees` is out of range, `mode` is unknown, or `value` is given with
+            another mode than `"constant"`.
 
     Example:
         >>> RandomRotation(15, seed=0)(np.zeros((2, 8, 8, 3), "float32"), training=True).shape
@@ -47,7 +48,7 @@ class RandomRotation(RandomImageLayer):
         check_mode(mode)
         self.degrees = degrees
         self.mode = mode
-        self.value = as_numbers(value)
+        self.value = as_fill(value, mode)
 
     def draw(self, shape):
         return {"degrees": draws.between(self.uniform, shape, (-self.degrees, self.degrees))}
@@ -83,7 +84,8 @@ class RandomTranslation(RandomImageLayer):
         The same, same dtype and range.
 
     Raises:
-        ValueError: if a share is out of range or `mode` is unknown.
+        ValueError: if a share is out of range, `mode` is unknown, or `value` is given with another
+            mode than `"constant"`.
 
     Example:
         >>> RandomTranslation(seed=0)(np.zeros((2, 8, 8, 3), "float32"), training=True).shape
@@ -102,7 +104,7 @@ class RandomTranslation(RandomImageLayer):
         self.height = height
         self.width = width
         self.mode = mode
-        self.value = as_numbers(value)
+        self.value = as_fill(value, mode)
 
     def draw(self, shape):
         return draws.shifts(self.uniform, shape, self.height, self.width)

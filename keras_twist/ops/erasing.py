@@ -181,5 +181,10 @@ def check_erasing(probability, area, aspect, max_count, fill, value_range):
     elif not np.all(np.isfinite(np.asarray(fill, "float64"))):
         raise ValueError(f"Argument `fill` must be finite. Received: fill={fill}")
     if value_range is not None:
+        if not isinstance(fill, str) or fill == "normal":
+            raise ValueError(
+                "Argument `value_range` needs fill='pixel', 'color' or 'value'. "
+                f"Received: value_range={value_range}, fill={fill!r}"
+            )
         value_range = check_range("value_range", value_range)
     return area, aspect, value_range

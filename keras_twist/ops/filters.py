@@ -12,11 +12,9 @@ from keras import ops
 from keras_twist.arguments import check_integer
 from keras_twist.ops.pixels import (
     as_images,
-    check_channels,
     check_mode,
     check_value_range,
     dtype_range,
-    fill_value,
     into_range,
     per_image,
     restore,
@@ -27,7 +25,7 @@ from keras_twist.ops.precision import at_least_float32
 LUMINANCE = (0.299, 0.587, 0.114)
 
 
-def gaussian_blur(images, sigma, radius, mode="reflect", value=0):
+def gaussian_blur(images, sigma, radius, mode="reflect"):
     """Smooth each image with a Gaussian of its own width.
 
     Args:
@@ -37,8 +35,8 @@ def gaussian_blur(images, sigma, radius, mode="reflect", value=0):
             must know it; a kernel is cut off there and weighted to the sum 1. Three times the
             largest sigma loses nothing.
         mode: What lies beyond the border: `"reflect"` (mirrored without repeating the border
-            pixel), `"edge"` (the border pixel repeated) or `"constant"`. Defaults to `"reflect"`.
-        value: The constant, a number or one number per channel. Defaults to 0.
+            pixel), `"edge"` (the border pixel repeated) or `"constant"` (zeros). Defaults to
+            `"reflect"`.
 
     Returns:
         Tensor of the shape and dtype of `images`.
@@ -68,7 +66,7 @@ def gaussian_blur(images, sigma, radius, mode="reflect", value=0):
     kernel = kernel / ops.sum(kernel, axis=1, keepdims=True)
     blurred = ops.cast(images, dtype)
     for axis in (1, 2):
-        blurred = _smooth(blurred, kernel, radius, axis, mode, value, images.dtype)
+        blurred = _smooth(blurred, kernel, radius, axis, mode)
     return restore(blurred, images.dtype)
 
 
@@ -79,7 +77,7 @@ def blur_radius(radius, sigma):
     return check_integer("radius", radius, at_least=1)
 
 
-def _smooth(images, kernel, radius, axis, mode, value, image_dtype):
+def _smooth(images, kernel, radius, axis, mode):
     """Weighted sum of the images shifted along one axis."""
     size = ops.shape(images)[axis]
     if mode == "reflect" and isinstance(size, int) and size <= radius:
@@ -92,9 +90,7 @@ def _smooth(images, kernel, radius, axis, mode, value, image_dtype):
     if mode == "constant":
         inside = ops.logical_and(places >= 0, places < size)
         inside = ops.reshape(inside, (-1, 1, 1) if axis == 1 else (-1, 1))
-        check_channels("value", value, images)
-        constant = ops.cast(fill_value(value, image_dtype), images.dtype)
-        padded = ops.where(inside, padded, constant)
+        padded = ops.where(inside, padded, ops.zeros((), padded.dtype))
     total = 0
     for start in range(2 * radius + 1):
         window = slice(start, start + size)

@@ -61,6 +61,16 @@ def as_numbers(value):
     return np.asarray(value).tolist() if hasattr(value, "__array__") else value
 
 
+def as_fill(value, mode):
+    """The same, or `ValueError` where `mode` would not make use of it."""
+    value = as_numbers(value)
+    if mode != "constant" and np.any(value):
+        raise ValueError(
+            f"Argument `value` needs mode='constant'. Received: value={value}, mode={mode!r}"
+        )
+    return value
+
+
 def fill_value(value, dtype, name="value"):
     """A number, one number per channel or a tensor, in the dtype of the images it goes into.
 

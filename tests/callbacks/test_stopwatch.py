@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_twist.callbacks import EpochTable, JSONLinesLogger, Stopwatch
+from keras_twist.callbacks import Stopwatch
 
 
 @pytest.fixture
@@ -79,10 +79,3 @@ def test_pause_resume_and_carry_over(clock):
     clock.now += 1
     stopwatch.on_epoch_end(4, logs)
     assert (logs["seconds"], logs["total_seconds"]) == (1, 106)
-
-
-@pytest.mark.parametrize("callback", [Stopwatch, EpochTable, JSONLinesLogger])
-def test_leaves_batch_ends_alone(callback):
-    # One of these hooks makes Keras wait for the logs of every step.
-    for hook in ("on_train_batch_end", "on_batch_end"):
-        assert getattr(callback, hook) is getattr(keras.callbacks.Callback, hook)

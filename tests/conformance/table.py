@@ -201,7 +201,8 @@ INITIALIZERS = {
     "torch_uniform": models.torch_uniform,
     "he_normal": models.he_normal,
 }
-# The same function made these as made the rows; tests/models/test_xresnet.py counts them all.
+# The same function made these as made the rows; tests/models/test_xresnet.py counts layers and,
+# of those whose counts are published, parameters.
 OTHER_DEPTHS = (
     *(f"MXResNet{depth}" for depth in (34, 50, 101, 152)),
     *(f"XResNet{depth}" for depth in (34, 50, 101, 152)),

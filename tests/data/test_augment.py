@@ -74,6 +74,14 @@ def test_two_seeds_differ_and_one_repeats():
         (lambda: data.random_erasing(area=(0.5, 0.1)), "`area`"),
         (lambda: data.random_erasing(aspect=(0.0, 1.0)), "`aspect`"),
         (lambda: data.random_erasing(value_range=(1.0, 0.0)), "`value_range`"),
+        (
+            lambda: data.random_erasing(fill="normal", value_range=(0, 1)),
+            "`value_range` needs fill",
+        ),
+        (lambda: data.random_erasing(fill=0.5, value_range=(0, 1)), "`value_range` needs fill"),
+        (lambda: data.random_pad_crop(4, value=114), "`value` needs mode='constant'"),
+        (lambda: data.random_rotation(15, "edge", (0, 0, 1)), "`value` needs mode='constant'"),
+        (lambda: data.random_translation(mode="edge", value=1), "`value` needs mode='constant'"),
         (lambda: data.normalize([0.0], [0.0]), "`std`"),
         (
             lambda: one_batch(data.random_cutout(9), np.zeros((2, 8, 8, 3), "uint8")),

@@ -4,6 +4,7 @@ import inspect
 import warnings
 
 import keras
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -39,7 +40,7 @@ def test_labels_that_count_from_one():
         check_labels(fine, None)
 
 
-@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64", ml_dtypes.bfloat16])
 def test_pixels_that_are_not_finite_are_counted_and_the_first_is_named(dtype):
     images = IMAGES.astype(dtype)
     check_finite(images)

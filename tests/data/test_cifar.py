@@ -107,10 +107,8 @@ def test_damaged_cache_and_no_other_source(tiny):
 
 
 def test_nothing_works(tiny, tmp_path):
-    started = time.monotonic()
     with pytest.raises(DataError) as caught:
         load_cifar10()
-    assert time.monotonic() - started < 5
     lines = str(caught.value).splitlines()
     assert lines[0] == "CIFAR-10 is in none of the sources:"
     assert lines[1] == f"  1. cache {cache_path()}: not there."

@@ -596,9 +596,10 @@ def test_progress_is_logged(tree, monkeypatch, caplog):
     assert "Decoded pictures cached as" in caplog.text
 
 
-def test_sockets_and_names_of_any_bytes(tree):
+def test_sockets_and_names_of_any_bytes(tree, monkeypatch):
+    monkeypatch.chdir(tree / "train/cat")  # The whole path may be too long for a socket.
     with socket.socket(socket.AF_UNIX) as one:
-        one.bind(str(tree / "train/cat/socket.png"))
+        one.bind("socket.png")
     (tree / os.fsdecode(b"train/cat/\xff.png")).write_bytes(picture(7))
     assert len(load_image_folder(tree, **SIZES)[0]) == 5
     (tree / os.fsdecode(b"train/cat/\xfe\n.png")).write_bytes(b"no picture")

@@ -109,6 +109,11 @@ def test_editions(tmp_path):
     assert first_red(tmp_path / "data") == 2
     with pytest.raises(DataError, match="holds no ImageWoof.*imagewoof2-160.tgz"):
         load_imagewoof(tmp_path / "data", edition="160")
+    for root in (tmp_path / "data/imagewoof2-320", tmp_path / "data/imagewoof2"):
+        assert first_red(root) in (2, 3)
+        with pytest.raises(DataError, match="is another edition of ImageWoof.*edition='160'"):
+            load_imagewoof(root, edition="160")
+    assert first_red(tmp_path / "data/imagewoof2-320", edition="320") == 2
     with pytest.raises(ValueError, match="`edition`.*'160', '320', 'full'.*160"):
         load_imagewoof(tmp_path / "data", edition=160)
 
@@ -125,6 +130,13 @@ def test_imagenette(tmp_path, home):
     assert first_red(tmp_path / "data", load_imagenette) == 0
     train, _ = load_imagenette(tmp_path / "data", **SIZES)
     assert train.class_names[0] == "tench" and train.class_names[9] == "parachute"
+    for path in list(home.rglob("*.index")):
+        path.unlink()
+    # Before anything is decoded, and after it, when it is in the cache.
+    with pytest.raises(DataError, match="does not hold ImageWoof"):
+        load_imagewoof(tmp_path / "data" / "imagenette2-160", **SIZES)
+    assert not list(home.rglob("*.index"))
+    load_imagenette(tmp_path / "data", **SIZES)
     with pytest.raises(DataError, match="does not hold ImageWoof.*n01440764.*not with n02086240"):
         load_imagewoof(tmp_path / "data" / "imagenette2-160", **SIZES)
 

@@ -111,6 +111,12 @@ def test_what_cannot_be_mixed_is_named(make, images, labels, message):
 
 
 @pytest.mark.parametrize("make", [data.mixup, data.cutmix])
+def test_another_number_of_classes_is_refused(make):
+    with pytest.raises(ValueError, match=r"`labels`.*each of `num_classes`.*\(4, 4\).*=10"):
+        make(num_classes=10)(IMAGES, np.eye(4, dtype="float32"), [1, 2])
+
+
+@pytest.mark.parametrize("make", [data.mixup, data.cutmix])
 @pytest.mark.parametrize("alpha", [0.0, -1.0, np.inf, "0.2"])
 def test_alpha_must_be_positive(make, alpha):
     with pytest.raises(ValueError, match=f"`alpha`.*Received: alpha={alpha}"):

@@ -227,6 +227,14 @@ IMAGES = np.zeros((10, 8, 8, 3), "uint8")
             "`initial_step`",
         ),
         (
+            lambda: data.train_dataset(IMAGES, np.zeros(10, int), 2, repeat=True, initial_step=-1),
+            "`initial_step` must be an integer >= 0",
+        ),
+        (
+            lambda: data.ResidentFeed(IMAGES, np.zeros(10, int), 2).dataset(1.5),
+            "`initial_step` must be an integer >= 0",
+        ),
+        (
             lambda: data.eval_dataset(IMAGES, np.zeros(10, int), 2, transform=AUGMENT),
             "`transform`",
         ),

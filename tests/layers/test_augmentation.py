@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from keras import ops
 
+from keras_twist import data
 from keras_twist.layers import (
     Cutout,
     RandomColorJitter,
@@ -95,6 +96,67 @@ def test_augments_inside_a_compiled_step():
     images = np.random.default_rng(0).integers(0, 256, (32, 8, 8, 3)).astype("uint8")
     history = model.fit(images, np.zeros((32, 2)), batch_size=16, verbose=0)
     assert np.isfinite(history.history["loss"]).all()
+
+
+SAME = {
+    "pad crop": (RandomPadCrop, data.random_pad_crop, {"padding": 3, "mode": "edge"}),
+    "pad crop, colour": (
+        RandomPadCrop,
+        data.random_pad_crop,
+        {"padding": 2, "mode": "constant", "value": 7},
+    ),
+    "cutout": (Cutout, data.random_cutout, {"size": 4, "value": 5.0, "clip": True}),
+    "erasing": (
+        RandomErasing,
+        data.random_erasing,
+        {
+            "probability": 0.7, "area": (0.2, 0.6), "aspect": (0.5, 3.0), "max_count": 3,
+            "fill": "color", "value_range": (10.0, 20.0), "log_aspect": True,
+        },
+    ),
+    "rotation": (RandomRotation, data.random_rotation, {"degrees": 80, "mode": "edge"}),
+    "rotation, colour": (RandomRotation, data.random_rotation, {"degrees": 50, "value": 9}),
+    "translation": (
+        RandomTranslation,
+        data.random_translation,
+        {"height": 0.4, "width": 0.1, "mode": "reflect"},
+    ),
+    "translation, colour": (
+        RandomTranslation,
+        data.random_translation,
+        {"height": 0.1, "width": 0.4, "value": 9},
+    ),
+    "blur": (
+        RandomGaussianBlur,
+        data.random_gaussian_blur,
+        {"sigma": (0.5, 1.5), "probability": 0.6, "radius": 2, "mode": "constant"},
+    ),
+    "jitter": (
+        RandomColorJitter,
+        data.random_color_jitter,
+        {"brightness": 0.1, "contrast": 0.3, "saturation": 0.5, "value_range": (50.0, 150.0)},
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SAME)
+def test_every_option_does_what_it_does_in_a_pipeline(name):
+    make, augmentation, options = SAME[name]
+    layer, expected = make(**options), augmentation(**options)
+    images = np.random.default_rng(0).uniform(0, 255, (20, 9, 8, 3)).astype("float32")
+
+    def uniform():
+        rng = np.random.default_rng(1)
+        return lambda shape, low, high, dtype: ops.cast(rng.uniform(low, high, shape), dtype)
+
+    layer.uniform = uniform()
+    drawn, wanted = layer.draw(images.shape), expected.draw(uniform(), images.shape)
+    assert drawn.keys() == wanted.keys()
+    for key in drawn:
+        np.testing.assert_array_equal(*map(ops.convert_to_numpy, (drawn[key], wanted[key])))
+    found, wanted = layer.apply(images, **drawn), expected.apply(images, **wanted)
+    np.testing.assert_array_equal(*map(ops.convert_to_numpy, (found, wanted)))
+    assert np.any(ops.convert_to_numpy(found) != images)
 
 
 @pytest.mark.parametrize(

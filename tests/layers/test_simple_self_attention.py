@@ -115,10 +115,21 @@ def test_steps_too_large_for_inputs_of_size_one_diverge_by_definition(symmetric)
     """Nothing scales the cube of the input, so that exact arithmetic leaves all bounds as well."""
     layer = SimpleSelfAttention(symmetric=symmetric)
     x = np.random.default_rng(0).normal(size=(8, 64, 3))
-    layer.build(x.shape)
+    model = keras.Sequential([keras.Input(x.shape[1:]), layer])
     numpy = Attention(layer)
     losses = [numpy.train(x, x[:, :1], 1.0) for _ in range(4)]
     assert losses[0] < 10 and losses[-1] > 1e15
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    target = np.repeat(x[:, :1], 64, axis=1)
+    history = model.fit(x, target, batch_size=8, epochs=4, shuffle=False, verbose=0)
+    np.testing.assert_allclose(history.history["loss"], losses, rtol=0.1)
+
+
+def test_kernels_are_regularised_and_constrained():
+    layer = SimpleSelfAttention(kernel_regularizer="l2", kernel_constraint="non_neg")
+    layer.build((None, 6, 3))
+    assert layer.kernel.regularizer is layer.kernel_regularizer is not None
+    assert layer.kernel.constraint is layer.kernel_constraint is not None
 
 
 def test_gradients_are_those_of_torch():

@@ -47,6 +47,14 @@ def test_options_of_cifar10_fast():
     )
 
 
+def test_every_convolution_has_the_regularizer():
+    model = DavidNet(width=2, kernel_regularizer=keras.regularizers.L2(0.1))
+    kernels = [model.get_layer(f"Conv{number}").kernel for number in range(1, 9)]
+    expected = [0.1 * np.square(keras.ops.convert_to_numpy(kernel)).sum() for kernel in kernels]
+    np.testing.assert_allclose(sorted(map(float, model.losses)), sorted(expected), rtol=1e-5)
+    assert DavidNet(width=2).losses == []
+
+
 def test_resnet9_pools_before_it_normalises_and_has_a_bias():
     model = ResNet9(width=8)
     names = [layer.name for layer in model.layers]

@@ -91,6 +91,11 @@ def test_parts_can_be_left_out():
     assert pooled.shape == (None, 15, 15, 4)
 
 
+def test_batch_normalisation_averages_as_told():
+    model = SpeedNet(width=4, batch_norm_momentum=0.7)
+    assert {model.get_layer(f"norm{g}{h}").momentum for g in "123" for h in "ab"} == {0.7}
+
+
 def test_height_and_width_may_be_unknown():
     model = SpeedNet(width=8, input_shape=(None, 32, 3))
     assert model(np.zeros((1, 40, 32, 3), "float32")).shape == (1, 10)

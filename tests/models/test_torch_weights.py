@@ -47,6 +47,22 @@ def test_published_twists_keep_their_weights(form, options, groups):
     np.testing.assert_allclose(to_numpy(model(images)), expected, 0, 1e-5 * np.abs(expected).max())
 
 
+def test_depthwise_kernels_are_those_of_as_many_groups():
+    inputs, state = keras.Input((6, 5, 3)), {"0.0.weight": np.random.normal(size=(6, 1, 3, 3))}
+    options = {"padding": "same", "use_bias": False, "name": "stem_conv1"}
+    depthwise = keras.layers.DepthwiseConv2D(3, depth_multiplier=2, **options)
+    pair = [
+        keras.Model(inputs, layer(inputs))
+        for layer in (depthwise, keras.layers.Conv2D(6, 3, groups=3, **options))
+    ]
+    for model in pair:
+        models.load_torch_state_dict(model, state)
+    images = np.random.normal(size=(2, 6, 5, 3)).astype("float32")
+    found, expected = (to_numpy(model(images)) for model in pair)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    assert np.abs(expected).max() > 1
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -9,6 +9,7 @@ import pytest
 from keras_twist import models
 from keras_twist.layers import TWIST_VARIANTS, SimpleSelfAttention, TwistLayer
 from keras_twist.models import residual
+from keras_twist.models.xresnet import DEPTHS
 
 from ..tools import thoroughly
 
@@ -79,6 +80,12 @@ def test_as_many_parameters_as_mxresnets(depth, form, attends):
     make = getattr(models, f"MXResNet{depth}")
     model = make(conv=MX_FORMS[form], self_attention=attends)
     assert trainable(model) == MXRESNET[depth][form] + attends * ATTENTION[depth]
+
+
+def test_names_count_layers():
+    """As He et al. do: convolutions in the blocks, one in front, and the last layer."""
+    for depth, (blocks, expansion) in DEPTHS.items():
+        assert (3 if expansion == 4 else 2) * sum(blocks) + 2 == depth
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_a_kernel_of_zeros_without_a_gradient_stays(step):
     np.testing.assert_array_equal(to_numpy(kernel.value), 0)
 
 
-def test_grouped_and_half_precision_kernels_keep_their_type():
+def test_kernels_in_half_precision_keep_their_type():
     kernel = keras.Variable(np.ones(KERNEL), dtype="bfloat16")
     Muon(0.1).apply([ops.ones(KERNEL, "bfloat16")], [kernel])
     assert keras.backend.standardize_dtype(kernel.dtype) == "bfloat16"

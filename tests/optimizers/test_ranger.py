@@ -126,23 +126,6 @@ def test_mixed_float16_training_with_overflows(train):
     assert np.corrcoef(kernel.ravel(), start.ravel())[0, 1] > 0.8
 
 
-def test_accumulation_equals_a_larger_batch(train, weights_of):
-    """Also through a schedule and two pulls: nothing counts the steps in between."""
-    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 1, 0.8)
-    accumulated = train(Ranger(rate, sync_period=2, gradient_accumulation_steps=2), epochs=2)
-    whole = train(Ranger(rate, sync_period=2), epochs=2, batch_size=8)
-    np.testing.assert_allclose(weights_of(accumulated), weights_of(whole), atol=1e-5)
-    assert float(accumulated.optimizer.learning_rate) == pytest.approx(0.1 * 0.8**8, rel=1e-5)
-
-
-def test_compiled_equals_eager(train, weights_of):
-    if BACKEND == "torch":
-        pytest.skip("torch runs eagerly here either way")
-    compiled = train(Ranger(0.05, weight_decay=0.1, clipnorm=0.5), jit_compile=True)
-    eager = train(Ranger(0.05, weight_decay=0.1, clipnorm=0.5), run_eagerly=True)
-    np.testing.assert_allclose(weights_of(compiled), weights_of(eager), atol=1e-5)
-
-
 def test_moving_average_overwrites_at_the_end_of_training(run, train, weights_of):
     model = train(Ranger(0.05, use_ema=True, ema_momentum=0.9), epochs=2)
     average = [v for v in model.optimizer.variables if "average" in v.path]
@@ -174,15 +157,6 @@ def test_weights_loaded_after_build_are_where_slow_weights_start(train, fit_more
     np.testing.assert_allclose(
         weights_of(model), np.concatenate([w.ravel() for w in weights]), atol=1e-5
     )
-
-
-def test_several_steps_per_execution(train, weights_of):
-    if BACKEND == "torch":
-        pytest.skip("Keras allows one step per execution on torch")
-    rate = keras.optimizers.schedules.ExponentialDecay(0.05, 1, 0.8)
-    four = train(Ranger(rate), steps_per_execution=4)
-    one = train(Ranger(rate))
-    np.testing.assert_allclose(weights_of(four), weights_of(one), atol=1e-6)
 
 
 def test_callbacks_drive_the_rate_and_beta_1(train, weights_of):

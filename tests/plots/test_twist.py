@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from matplotlib.quiver import Quiver
 
 from keras_twist import layers, plots
-from keras_twist.plots.twist import _strengths
 
 
 def built(filters=4, **options):
@@ -25,7 +25,9 @@ def test_before_and_after(variant, tmp_path):
     assert titles[0] == titles[1]
     for axes, one in ((figure.axes[4], before), (figure.axes[9], layer)):
         heights = [bar.get_height() for bar in axes.patches]
-        np.testing.assert_allclose(heights, _strengths(plots.twist_parts(one)))
+        parts = plots.twist_parts(one)
+        kinds = parts.rotation, parts.dilation, parts.shear
+        np.testing.assert_allclose(heights, [np.sqrt(np.mean(kind**2)) for kind in kinds])
 
 
 def test_pairs_as_asked():
@@ -39,6 +41,24 @@ def test_pairs_as_asked():
     ]
     fewer = plots.plot_twist(built(filters=1))
     assert len(fewer.axes) == 3
+
+
+@pytest.mark.parametrize("masked", [True, False])
+def test_arrows_are_the_field_of_the_pair(masked):
+    layer = built(masked=masked)
+    (arrows,) = (
+        found
+        for found in plots.plot_twist(layer, pairs=[(2, 1)]).axes[1].collections
+        if isinstance(found, Quiver)
+    )
+    parts = plots.twist_parts(layer)
+    offsets = arrows.XY - parts.centers[1]
+    field = np.einsum("ij,nj->ni", parts.matrices[2, 1], offsets)
+    if masked:  # It fades over a ramp about the edge of the disk.
+        squared = (offsets**2).sum(axis=1) / parts.radii[1] ** 2
+        field *= np.clip((1 + layer.ramp - squared) / (2 * layer.ramp), 0, 1)[:, None]
+        assert 0 < (squared > 1).sum() < len(squared)
+    np.testing.assert_allclose(np.stack([arrows.U, arrows.V], axis=1), field, atol=1e-5)
 
 
 def test_a_layer_without_a_twist_has_no_arrows(tmp_path):

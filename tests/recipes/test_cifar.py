@@ -12,6 +12,7 @@ from keras import ops
 from keras_twist import data, optimizers
 from keras_twist import ops as twist_ops
 from keras_twist.data import CIFAR10_CLASSES
+from keras_twist.layers import BatchNormAct
 from keras_twist.recipes import (
     CIFAR_RECIPES,
     CIFARRecipe,
@@ -243,5 +244,12 @@ def test_labels_are_smoothed_as_the_recipe_says(tiny_images):
     ids=lambda fields: fields["model"],
 )  # fmt: skip
 def test_every_field_reaches_the_network(fields):
-    found = cifar_networks.options(CIFARRecipe(name="test", **fields))
+    recipe = CIFARRecipe(name="test", **{"width": 4} | fields)
+    found = cifar_networks.options(recipe)
     assert found.items() >= {k: v for k, v in fields.items() if k != "model"}.items()
+    network = cifar.build_network(recipe)
+    if recipe.dropout:
+        assert network.get_layer("dropout1").rate == network.get_layer("dropout2").rate == 0.2
+    if recipe.bias_rate:
+        norms = [layer for layer in network.layers if isinstance(layer, BatchNormAct)]
+        assert {norm.bias_rate for norm in norms} == {3.0} and len(norms) == 6

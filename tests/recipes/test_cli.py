@@ -1,5 +1,7 @@
 """What the scripts write, for people and for programs, of training, trying and using a model."""
 
+import contextlib
+import io
 import json
 import logging
 import re
@@ -243,8 +245,11 @@ def trained(tiny_tree, tmp_path_factory):
         # An activation that training has pieces compiled of, as no file for others may.
         # And a precision that files for others do not have.
         arguments = *TINY, "--activation", "mish", "--data_dir", tiny_tree, "--runs_dir", runs
-        assert main(*arguments, "--precision", "mixed_bfloat16", "--log", "csv") == 0
+        arguments += "--precision", "mixed_bfloat16", "--log", "csv", "--json"
+        with contextlib.redirect_stdout(io.StringIO()) as screen:
+            assert main(*arguments) == 0
     (folder,) = runs.iterdir()
+    assert json.loads(screen.getvalue())["folder"] == str(folder)  # and no table around it
     return folder
 
 

@@ -1,5 +1,6 @@
 """What `auto` means on each kind of machine."""
 
+import os
 import re
 import subprocess
 import types
@@ -107,7 +108,28 @@ def test_gpus_that_are_hidden_are_not_told(monkeypatch):
     assert runtime.gpu_capabilities() == [(9, 0)]
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow's devices")
+def test_one_gpu_of_several_is_used(monkeypatch):
+    config, chosen = __import__("tensorflow").config, []
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: [f"{kind} 0", f"{kind} 1"])
+    monkeypatch.setattr(config, "set_visible_devices", lambda *given: chosen.append(given))
+    runtime.use_gpu(1)
+    assert chosen == [("GPU 1", "GPU")]
+    for number in (2, -1):
+        with pytest.raises(RecipeError, match=f"--gpu must be below 2 here. .* {number}"):
+            runtime.use_gpu(number)
+    assert len(chosen) == 1
+    monkeypatch.setattr(config, "list_physical_devices", lambda kind: [])
+    runtime.use_gpu(5)  # means nothing without one
+    assert len(chosen) == 1
+
+
 def test_the_commit_is_marked_where_code_differs_from_it(tmp_path, monkeypatch):
+    # Whatever people sign or check by hooks.
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", os.devnull)
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    monkeypatch.delenv("GIT_DIR", raising=False)
+
     def git(*arguments):
         name = ["-c", "user.name=A", "-c", "user.email=a@b"]
         subprocess.run(["git", "-C", tmp_path, *name, *arguments], check=True, capture_output=True)

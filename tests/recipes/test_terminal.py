@@ -7,6 +7,7 @@ import keras
 import numpy as np
 from rich.console import Console
 
+from keras_twist.recipes.fit import _progress_bar
 from keras_twist.recipes.terminal import ProgressBar
 
 
@@ -19,6 +20,12 @@ def screen(first_step, steps, epochs=2):
     x, y = np.zeros((steps, 2)), np.zeros((steps, 1))
     model.fit(x, y, 1, epochs, 0, callbacks=[bar], validation_data=(x, y))
     return stream.getvalue()
+
+
+def test_a_training_has_one_if_asked():
+    (bar,) = _progress_bar(True, 3)
+    assert isinstance(bar, ProgressBar)
+    assert _progress_bar(False, 3) == []
 
 
 def test_counts_the_steps_of_each_epoch():

@@ -10,6 +10,7 @@ import pytest
 
 from keras_twist import data
 from keras_twist.data import IMAGENET_MEAN, IMAGENET_STD, DataError
+from keras_twist.layers import SimpleSelfAttention, TwistLayer
 from keras_twist.recipes import (
     WOOF_RECIPES,
     RecipeError,
@@ -255,13 +256,23 @@ def test_every_field_reaches_the_network():
         "conv": "twist", "self_attention": True, "symmetric": True, "pool": "max",
         "stem_strides": 1, "activation": "relu",
     }  # fmt: skip
-    recipe = WoofRecipe(name="test", model="mxresnet18", **fields)
+    recipe = WoofRecipe(name="test", model="mxresnet18", **fields, width=16, image_size=32)
     assert woof_networks.options(recipe).items() >= fields.items()
+    network = woof_networks.build(recipe, 10)
+    (attention,) = (x for x in network.layers if isinstance(x, SimpleSelfAttention))
+    assert attention.symmetric
+    assert network.get_layer("stem_conv1").strides == (1, 1)
+    assert isinstance(network.get_layer("stage2_block1_shortcut_pool"), keras.layers.MaxPooling2D)
+    assert isinstance(network.get_layer("stage4_block1_conv1"), TwistLayer)
+    assert network.get_layer("stem_norm1").activation is keras.activations.relu
 
 
 @pytest.mark.parametrize("name", ["imagewoof", "imagenette"])
 def test_the_data_set_is_the_recipes(name, monkeypatch):
-    for other in ("imagewoof", "imagenette"):
-        monkeypatch.setattr(woof, f"load_{other}", Mock(side_effect=DataError(other)))
-    with pytest.raises(DataError, match=name):
-        woof.load(WoofRecipe(name="test", dataset=name))
+    load = Mock(side_effect=DataError("asked for"))
+    monkeypatch.setitem(woof.LOADERS, name, load)
+    fields = {"image_size": 96, "valid_scale": 1.3, "on_error": "skip"}
+    with pytest.raises(DataError, match="asked for"):
+        woof.load(WoofRecipe(name="test", dataset=name, **fields), "pictures")
+    load.assert_called_once_with("pictures", **fields)
+    assert woof.LOADERS.keys() == {"imagewoof", "imagenette"}
