@@ -1,4 +1,4 @@
-"""What tests of several folders share: tensors of three backends as NumPy arrays."""
+"""What tests of several folders share: arrays and gradients of three backends."""
 
 import keras
 import pytest
@@ -23,3 +23,43 @@ def skip_without(dtype):
 
         if not jax.config.jax_enable_x64:
             pytest.skip("JAX computes in float64 only where jax_enable_x64 is set")
+
+
+def gradients(function, inputs, weights, cotangent):
+    """Output of `function(inputs)`, and the gradients of its sum with `cotangent` by path.
+
+    That of the inputs is under "inputs". The sum is in the type of the cotangent.
+    """
+    inputs, cotangent = ops.convert_to_tensor(inputs), ops.convert_to_tensor(cotangent)
+
+    def total(outputs):
+        return ops.sum(ops.cast(outputs, cotangent.dtype) * cotangent)
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(inputs)
+            outputs = function(inputs)
+            loss = total(outputs)
+        found = tape.gradient(loss, [inputs, *(weight.value for weight in weights)])
+    elif backend == "jax":
+        import jax
+
+        def loss(values, inputs):
+            with keras.StatelessScope(zip(weights, values, strict=True)):
+                outputs = function(inputs)
+            return total(outputs), outputs
+
+        derivative = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))
+        (found, of_inputs), outputs = derivative([weight.value for weight in weights], inputs)
+        found = [of_inputs, *found]
+    else:
+        import torch
+
+        inputs = inputs.clone().requires_grad_()
+        outputs = function(inputs)
+        values = [inputs, *(weight.value for weight in weights)]
+        found = torch.autograd.grad(total(outputs), values)
+    return outputs, dict(zip(["inputs", *(w.path for w in weights)], found, strict=True))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from keras import ops
 
-from ..tools import thoroughly, to_numpy
+from ..tools import gradients, thoroughly, to_numpy
 from .table import BATCH, LAYERS
 from .tools import (
     BACKEND,
@@ -18,7 +18,6 @@ from .tools import (
     dtype_of,
     each,
     fill,
-    gradients,
     images,
     tensorflow_only,
     through_json,

@@ -7,7 +7,6 @@ import json
 import keras
 import numpy as np
 import pytest
-from keras import ops
 
 BACKEND = keras.backend.backend()
 # How a training step is compiled where XLA is not the point: TensorFlow's graph, which is cheap to
@@ -74,36 +73,3 @@ def xla(function, weights=()):
             return function(*arguments)
 
     return lambda *arguments: stateless([w.value for w in weights], *arguments)
-
-
-def gradients(function, inputs, weights, cotangent):
-    """Output of `function(inputs)`, and the gradients of its sum with `cotangent` by name."""
-
-    def total(outputs):
-        return ops.sum(ops.cast(outputs, "float32") * ops.convert_to_tensor(cotangent))
-
-    inputs = ops.convert_to_tensor(inputs)
-    if BACKEND == "tensorflow":
-        tf = importlib.import_module("tensorflow")
-        with tf.GradientTape() as tape:
-            tape.watch(inputs)
-            outputs = function(inputs)
-            loss = total(outputs)
-        found = tape.gradient(loss, [inputs, *(weight.value for weight in weights)])
-    elif BACKEND == "jax":
-        jax = importlib.import_module("jax")
-
-        def loss(values, inputs):
-            with keras.StatelessScope(zip(weights, values, strict=True)):
-                outputs = function(inputs)
-            return total(outputs), outputs
-
-        derivative = jax.jit(jax.grad(loss, argnums=(0, 1), has_aux=True))
-        (found, of_inputs), outputs = derivative([weight.value for weight in weights], inputs)
-        found = [of_inputs, *found]
-    else:
-        inputs = inputs.clone().requires_grad_()
-        outputs = function(inputs)
-        values = [inputs, *(weight.value for weight in weights)]
-        found = importlib.import_module("torch").autograd.grad(total(outputs), values)
-    return outputs, dict(zip(["inputs", *(w.path for w in weights)], found, strict=True))

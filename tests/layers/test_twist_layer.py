@@ -16,7 +16,7 @@ from keras_twist.layers import TWIST_VARIANTS, Mish, TwistLayer
 from keras_twist.ops import antisymmetric_kernel, antisymmetrize, rotate_kernel, twist_conv
 from keras_twist.ops.twist_forms import FORMS, twisted
 
-from ..tools import skip_without, to_numpy
+from ..tools import gradients, skip_without, to_numpy
 
 GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "twist_layer.npz", allow_pickle=False)
 SIZES = ("8x8", "7x9", "8x11")
@@ -126,28 +126,9 @@ def test_every_form_gives_the_published_outputs(variant, form, monkeypatch):
 
 
 def weight_gradients(layer, x, cotangent):
-    """Derivatives of sum(layer(x) * cotangent) with respect to the layer's weights."""
-    backend = keras.backend.backend()
-    if backend == "tensorflow":
-        import tensorflow as tf
-
-        with tf.GradientTape() as tape:
-            total = ops.sum(layer(x) * cotangent)
-        found = tape.gradient(total, [w.value for w in layer.trainable_variables])
-    elif backend == "jax":
-        import jax
-
-        def total(trainable):
-            return ops.sum(layer.stateless_call(trainable, [], x)[0] * cotangent)
-
-        found = jax.grad(total)([w.value for w in layer.trainable_variables])
-    else:
-        for weight in layer.trainable_variables:
-            weight.value.grad = None
-        ops.sum(layer(x) * cotangent).backward()
-        found = [w.value.grad for w in layer.trainable_variables]
-    names = [w.name for w in layer.trainable_variables]
-    return dict(zip(names, found, strict=True))
+    """Derivatives of sum(layer(x) * cotangent) with respect to the layer's weights, by name."""
+    _, found = gradients(layer, x, layer.trainable_variables, cotangent)
+    return {weight.name: found[weight.path] for weight in layer.trainable_variables}
 
 
 @pytest.mark.parametrize(
