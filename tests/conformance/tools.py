@@ -55,7 +55,7 @@ def assert_registered(thing):
 def assert_config_is_whole(thing):
     """Every argument, also one that a row of the table leaves at its default."""
     taken = inspect.signature(type(thing)).parameters.values()
-    named = {one.name for one in taken if one.kind is not one.VAR_KEYWORD}
+    named = {one.name for one in taken if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)}
     assert named <= set(thing.get_config())
 
 

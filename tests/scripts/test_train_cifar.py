@@ -6,6 +6,7 @@ import keras
 import pytest
 
 from keras_twist import recipes
+from keras_twist.data import CIFAR10_CLASSES
 from keras_twist.recipes import task
 
 from .tools import run, run_folder
@@ -53,7 +54,7 @@ def test_the_model_it_leaves_is_the_one_it_measured(finished, tiny_images):
     folder, _, _ = finished
     model = keras.saving.load_model(folder / "model.keras")
     recipe = recipes.run_folder.read_recipe(folder)
-    batches = task.validation_batches(recipe, task.Data(*tiny_images, "test"))
+    batches = task.validation_batches(recipe, task.Data(*tiny_images, "test", CIFAR10_CLASSES))
     found = model.evaluate(batches, verbose=0, return_dict=True)
     result = json.loads((folder / "result.json").read_text())
     assert found["accuracy"] == pytest.approx(result["accuracy"], abs=1e-6)
