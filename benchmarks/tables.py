@@ -18,7 +18,9 @@ def trainings():
     """Whole trainings: accuracy, time and work, over the seeds of each series."""
     yield "| command | seeds | accuracy, % | mirror images averaged, % | minutes | PFLOP |"
     yield "| --- | --- | --- | --- | --- | --- |"
-    for name, found in _read("time_to_accuracy")["series"].items():
+    series = _read("time_to_accuracy")["series"]
+    for name in sorted(series, key=lambda name: ("dataset" in series[name]["recipe"], name)):
+        found = series[name]
         script = "train_woof.py" if "dataset" in found["recipe"] else "train_cifar.py"
         summary = found["summary"]
         averaged = summary.get("flip_averaged_accuracy")
