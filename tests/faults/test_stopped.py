@@ -30,7 +30,7 @@ def test_ctrl_c(make_run, undisturbed):
     assert stop(run, signal.SIGINT) == 128 + signal.SIGINT
     said = run.text("out").splitlines()[-1]
     assert said.startswith("stopped after ")
-    assert said.endswith(f"--resume {run.path.relative_to(run.folder)}")
+    assert f" --resume {run.path.relative_to(run.folder)} --data_dir " in said
     assert (run.path / "model.keras").exists()
     assert run.go_on() == 0
     run.assert_same_end(undisturbed("assignment"))
