@@ -226,11 +226,8 @@ def _run(command, folder, timeout):
         text = errors.read(10_000).decode(errors="replace").split("\n")
     if code:
         # As npm marks them, and did until 10.6; not the lines of a JavaScript stack trace.
-        said = [
-            line.strip()
-            for line in text
-            if re.search("error|ERR!", line) and not re.search("(error|ERR!)     at", line)
-        ]
+        marked = [line.strip() for line in text if re.search("error|ERR!", line)]
+        said = [line for line in marked if not re.search("(error|ERR!)     at", line)]
         said = "; ".join(said)[:300]
         raise DataError(f"npm pack ended with status {code}: {said or 'it gave no reason'}.")
 

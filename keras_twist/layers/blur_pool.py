@@ -90,7 +90,7 @@ class MaxBlurPool2D(keras.layers.Layer):
         half = self.blur_size // 2
         outputs = ops.pad(outputs, _margins(half), mode=BORDERS[self.border])
         # A binomial filter is the mean of two neighbours, again and again. On a CPU, TensorFlow's
-        # means are much faster than sums of slices, and in bfloat16 than a depthwise convolution.
+        # means are faster than sums of slices, and in bfloat16 than a depthwise convolution.
         for _ in range(self.blur_size - 2):
             outputs = ops.average_pool(outputs, 2, 1, "valid", "channels_last")
         return ops.average_pool(outputs, 2, self.strides, "valid", "channels_last")

@@ -62,7 +62,7 @@ def as_numbers(value):
 
 
 def as_fill(value, mode):
-    """The same, or `ValueError` where `mode` would not make use of it."""
+    """What fills places outside, for layers to keep; `ValueError` where `mode` has no use for it."""
     value = as_numbers(value)
     if mode != "constant" and np.any(value):
         raise ValueError(
