@@ -62,7 +62,7 @@ def as_numbers(value):
 
 
 def as_fill(value, mode):
-    """What fills places outside, for layers to keep; `ValueError` where `mode` has no use for it."""
+    """The number or list that fills places outside; `ValueError` where `mode` has no use for it."""
     value = as_numbers(value)
     if mode != "constant" and np.any(value):
         raise ValueError(
