@@ -67,8 +67,11 @@ def measure(case):
         print(json.dumps(BATCH * STEPS / stopwatch.total_seconds))
 
 
-def run(case):
-    """What a case measures, in as many processes as it has."""
+def cluster(case, command):
+    """What a command prints under a strategy, in as many processes as that has.
+
+    Of two, both are on this machine, and it is the first, the chief, whose output counts.
+    """
     count = 2 if case == "multi_worker" else 1
     sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
     addresses = [f"127.0.0.1:{one.getsockname()[1]}" for one in sockets]
@@ -78,11 +81,10 @@ def run(case):
     for index in range(count):
         task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
         environment = os.environ | ({"TF_CONFIG": json.dumps(task)} if count > 1 else {})
-        command = [sys.executable, __file__, case]
         processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
     outputs = [process.communicate()[0] for process in processes]
     assert not any(process.returncode for process in processes)
-    return json.loads(outputs[0])
+    return outputs[0]
 
 
 def main():
@@ -92,7 +94,9 @@ def main():
 
     rounds = []
     for _ in range(ROUNDS):
-        rounds.append({case: run(case) for case in CASES})
+        rounds.append(
+            {case: json.loads(cluster(case, [sys.executable, __file__, case])) for case in CASES}
+        )
         print(json.dumps(rounds[-1]), flush=True)
     speeds = {case: statistics.median(one[case] for one in rounds) for case in CASES}
     ratios = {

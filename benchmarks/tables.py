@@ -62,7 +62,33 @@ def profiles():
         yield f"| {' | '.join([group, *cells])} |"
 
 
-TABLES = {"trainings": trainings, "steps": steps, "profiles": profiles}
+def techniques():
+    """What accuracy and time of short runs become with one technique replaced, the worst last."""
+    yield "| | accuracy, points | time | seeds |"
+    yield "| --- | --- | --- | --- |"
+    summary = _read("techniques")["summary"]
+    for name in sorted(summary, key=lambda name: -summary[name]["difference"]["mean"]):
+        found = summary[name]
+        cells = [name, _spread(found["difference"], 100, 2), f"{found['time']:.2f}"]
+        yield f"| {' | '.join([*cells, str(found['seeds'])])} |"
+
+
+def strategies():
+    """Accuracy under each strategy, and how far it is from one device with the same seed."""
+    yield "| `--strategy` | accuracy, % | points from one device | seeds |"
+    yield "| --- | --- | --- | --- |"
+    for case, found in _read("strategy_accuracy")["summary"].items():
+        spread = [_spread(found[key], 100, 2) for key in ("accuracy", "difference")]
+        yield f"| {' | '.join([f'`{case}`', *spread, str(found['runs'])])} |"
+
+
+TABLES = {
+    "trainings": trainings,
+    "steps": steps,
+    "profiles": profiles,
+    "techniques": techniques,
+    "strategies": strategies,
+}
 # Kinds of operations by what they are for. Products are those of `FastConv2D` and, for a small
 # part, of the last layer.
 _GROUPS = {

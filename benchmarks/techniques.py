@@ -29,15 +29,20 @@ _SGD = {
     field: getattr(_AIRBENCH, field)
     for field in "optimizer batch_size pct_start start_factor end_factor lookahead".split()
 } | {"learning_rate": 1.5, "weight_decay": 1.33e-3}
+EVERYTHING = "everything in place"
 WITHOUT = {
-    "everything in place": {},
+    EVERYTHING: {},
     "SGD and Lookahead instead of Muon": _SGD,
-    "SGD without Lookahead": _SGD | {"lookahead": 0},
+    "SGD instead of Muon, no Lookahead": _SGD | {"lookahead": 0},
     "no whitening": {"whitening": False},
     "kernels drawn, not identities": {"identity": False},
+    "batch normalisation with a learned scale": {"batch_norm_scale": True},
     "biases no faster than kernels": {"bias_rate": 1.0},
     "pooling after the activation": {"pool_first": False},
     "ReLU instead of GELU": {"activation": "relu"},
+    "CELU instead of GELU": {"activation": "celu"},
+    "logits as they come": {"logit_scale": 1.0},
+    "a constant rate": {"end_factor": 1.0},
     "no label smoothing": {"label_smoothing": 0.0},
     "a random half mirrored": {"alternating_flip": False},
     "no crops": {"padding": 0},
@@ -45,24 +50,30 @@ WITHOUT = {
 
 
 def summary(runs):
-    """Means over seeds, and time and accuracy against the base of the same seed."""
-    base = {run["seed"]: run for run in runs.get("everything in place", [])}
-    found = {}
-    for name, each in runs.items():
-        seen = [run for run in each if run["seed"] in base]
-        if not seen:
-            continue
-        gains = [run["accuracy"] - base[run["seed"]]["accuracy"] for run in seen]
-        times = [run["training_seconds"] / base[run["seed"]]["training_seconds"] for run in seen]
-        found[name] = {
-            "seeds": len(seen),
-            "accuracy": statistics.mean(run["accuracy"] for run in seen),
-            "difference": statistics.mean(gains),
-            "time": statistics.median(times),
-        }
-        if len(seen) > 1:
-            found[name]["deviation"] = statistics.stdev(gains)
-    return found
+    """Time and accuracy against those of the same seed with everything in place."""
+    base = {run["seed"]: run for run in runs.get(EVERYTHING, [])}
+    pairs = {
+        name: [(run, base[run["seed"]]) for run in each if run["seed"] in base]
+        for name, each in runs.items()
+        if name != EVERYTHING
+    }
+    pairs["mirror images averaged"] = [
+        (run | {"accuracy": run["flip_averaged_accuracy"]}, run) for run in base.values()
+    ]
+    return {name: compared(each) for name, each in pairs.items() if each}
+
+
+def compared(pairs):
+    """Differences of accuracy and ratio of times, of runs and of those beside them."""
+    gains = [run["accuracy"] - other["accuracy"] for run, other in pairs]
+    return {
+        "seeds": len(pairs),
+        "accuracy": results_file.spread([run["accuracy"] for run, _ in pairs]),
+        "difference": results_file.spread(gains),
+        "time": statistics.median(
+            run["training_seconds"] / other["training_seconds"] for run, other in pairs
+        ),
+    }
 
 
 def kept_runs():
@@ -97,7 +108,9 @@ def main():
             results_file.write(RESULT, record)
             print(f"{name}, seed {seed}: {run['accuracy']:.4f}", flush=True)
     for name, row in summary(kept_runs()).items():
-        print(f"{100 * row['difference']:+6.2f} points, {row['time']:.2f} of the time: {name}")
+        print(
+            f"{100 * row['difference']['mean']:+6.2f} points, {row['time']:.2f} of the time: {name}"
+        )
 
 
 if __name__ == "__main__":

@@ -15,7 +15,6 @@ import argparse
 import dataclasses
 import json
 import os
-import statistics
 import sys
 import tempfile
 import time
@@ -79,9 +78,7 @@ def summary(runs):
     for key in ("accuracy", "flip_averaged_accuracy", "training_seconds", "all_seconds"):
         values = [run[key] for run in runs if run[key] is not None]
         if values:
-            found[key] = {"mean": statistics.mean(values)}
-        if len(values) > 1:
-            found[key]["deviation"] = statistics.stdev(values)
+            found[key] = results_file.spread(values)
     return found
 
 

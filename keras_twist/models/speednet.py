@@ -72,6 +72,7 @@ def SpeedNet(
     whitening=True,
     identity=True,
     pool_first=True,
+    batch_norm_scale=False,
     bias_rate=64.0,
     logit_scale=1 / 9,
     batch_norm_momentum=0.6,
@@ -101,6 +102,8 @@ def SpeedNet(
             as PyTorch draws them. Defaults to True.
         pool_first: Whether a group halves the image before its first batch normalisation, which
             then costs a quarter, or after its first activation. Defaults to True.
+        batch_norm_scale: Whether batch normalisation learns a factor for each channel.
+            Defaults to False.
         bias_rate: Learning rate of the biases over that of the kernels. Defaults to 64.0.
         logit_scale: Factor on the logits. Defaults to 1 / 9.
         batch_norm_momentum: In Keras's sense; low, for a run of few steps. Defaults to 0.6.
@@ -129,11 +132,16 @@ def SpeedNet(
         )
     if depth not in (2, 3):
         raise ValueError(f"Argument `depth` must be 2 or 3. Received: depth={depth!r}")
-    norm = {"momentum": batch_norm_momentum, "epsilon": 1e-5, "bias_rate": bias_rate}
+    norm = {
+        "momentum": batch_norm_momentum,
+        "epsilon": 1e-5,
+        "scale": batch_norm_scale,
+        "bias_rate": bias_rate,
+    }
     initializer = PartialIdentity if identity else torch_uniform
 
     def norm_act(x, place, act):
-        return BatchNormAct(act, scale=False, name=f"norm{place}", **norm)(x)
+        return BatchNormAct(act, name=f"norm{place}", **norm)(x)
 
     x = inputs = image_input(input_shape)
     x = layers.Conv2D(

@@ -20,7 +20,9 @@ MODELS = {
     ),
 }
 # Fields that are arguments of those networks that have them.
-OPTIONS = "width activation dropout pool_first whitening identity bias_rate logit_scale".split()
+OPTIONS = (
+    "width activation dropout pool_first whitening identity batch_norm_scale bias_rate logit_scale"
+).split()
 
 
 def options(recipe):

@@ -53,6 +53,9 @@ class CIFARRecipe(Recipe):
     identity: bool | None = None
     """Start convolutions as copies of their input (SpeedNet)."""
 
+    batch_norm_scale: bool | None = None
+    """Let batch normalisation learn a factor for each channel (SpeedNet)."""
+
     bias_rate: float | None = None
     """Learning rate of biases over that of kernels (SpeedNet)."""
 

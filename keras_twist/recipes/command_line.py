@@ -27,8 +27,8 @@ from keras_twist.recipes.run_folder import read_recipe
 # The boxes of the help. Each field of the recipes and of `Options` is in one.
 GROUPS = {
     "training": "name dataset image_size epochs batch_size seed runs",
-    "model": "model width activation dropout pool_first whitening identity bias_rate logit_scale "
-    "conv self_attention symmetric pool stem_strides",
+    "model": "model width activation dropout pool_first whitening identity "
+    "batch_norm_scale bias_rate logit_scale conv self_attention symmetric pool stem_strides",
     "optimisation and schedule": "optimizer learning_rate schedule pct_start anneal_start cycles "
     "start_factor end_factor momentum low_momentum nesterov kernel_rate kernel_momentum "
     "beta_2 epsilon weight_decay lookahead label_smoothing",

@@ -87,6 +87,9 @@ def test_parts_can_be_left_out():
     assert SpeedNet(whitening=False, width=4).get_layer("whitening").trainable
     kernel = ops.convert_to_numpy(SpeedNet(identity=False, width=24).get_layer("conv1a").kernel)
     assert np.abs(kernel[1, 1] - np.eye(24)).max() > 0.9
+    scaled, plain = SpeedNet(batch_norm_scale=True, width=4), SpeedNet(width=4)
+    assert scaled.get_layer("norm1a").scale and not plain.get_layer("norm1a").scale
+    assert scaled.count_params() - plain.count_params() == 2 * 4 * (1 + 4 + 4)
     pooled = SpeedNet(pool_first=False, width=4).get_layer("pool1").output
     assert pooled.shape == (None, 15, 15, 4)
 

@@ -239,6 +239,7 @@ def test_labels_are_smoothed_as_the_recipe_says(tiny_images):
         {
             "model": "speednet", "width": 5, "activation": "gelu", "whitening": False,
             "identity": False, "bias_rate": 3.0, "logit_scale": 0.5, "pool_first": False,
+            "batch_norm_scale": True,
         },
     ],
     ids=lambda fields: fields["model"],
@@ -252,4 +253,4 @@ def test_every_field_reaches_the_network(fields):
         assert network.get_layer("dropout1").rate == network.get_layer("dropout2").rate == 0.2
     if recipe.bias_rate:
         norms = [layer for layer in network.layers if isinstance(layer, BatchNormAct)]
-        assert {norm.bias_rate for norm in norms} == {3.0} and len(norms) == 6
+        assert {(norm.bias_rate, norm.scale) for norm in norms} == {(3.0, True)} and len(norms) == 6
