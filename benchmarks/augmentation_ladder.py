@@ -1,6 +1,6 @@
 """What each augmentation adds to the one before, on CIFAR-10: a small SpeedNet and few images.
 
-    python benchmarks/augmentation_ladder.py        # about 20 minutes on two cores
+    python benchmarks/augmentation_ladder.py        # an hour on two cores
 
 Few images and many epochs, so that the network learns its images by heart unless something keeps it
 from that. The rungs are cumulative: nothing, flip, pad and crop, cutout, random erasing, mixup, at
@@ -24,18 +24,20 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
+import machine
 import results_file
 
 from keras_twist.recipes import CIFAR_RECIPES, task
 from keras_twist.recipes.preparation import prepare
-from keras_twist.recipes.runtime import describe_environment
 
 RESULT = Path(__file__).parent / "results" / "augmentation_ladder.json"
 IMAGES = 5_000
 SEEDS = (0, 1, 2)
+HIDDEN = ("batch_losses", "machine")
 PLAIN = dataclasses.replace(
     CIFAR_RECIPES["quick"],
     name="ladder",
@@ -120,26 +122,6 @@ def summary(runs):
     return rows
 
 
-def table(rows):
-    """The summary in Markdown."""
-    lines = [
-        "| rung | seeds | held-out accuracy | to the rung before | on the training images |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for name, row in rows.items():
-        step = ""
-        if "step" in row:
-            step = f"{row['step']:+.1f}{_deviation(row['step_deviation'])}"
-        accuracy = f"{row['mean']:.1f}{_deviation(row['deviation'])}"
-        own = f"{row['training_accuracy']:.1f}"
-        lines.append(f"| {name} | {row['seeds']} | {accuracy} % | {step} | {own} % |")
-    return "\n".join(lines)
-
-
-def _deviation(value):
-    return "" if value is None else f" ± {value:.1f}"
-
-
 def settings():
     """What every run of a file shares."""
     rungs = {name: results_file.fields_of(recipe) for name, recipe in recipes().items()}
@@ -155,7 +137,7 @@ def are_settings(found):
 
 
 def main():
-    """Train what is missing in the file, write it after every run, and print the table."""
+    """Train what is missing in the file, write it after every run, and print the means."""
     argparse.ArgumentParser(usage="%(prog)s").parse_args()
     record = results_file.read(RESULT)
     if record:
@@ -169,8 +151,7 @@ def main():
             "judged_on": f"{PLAIN.holdout} held-out training images, after the last epoch",
             "deviation": "sample standard deviation over the seeds, which decide initial weights, "
             "order and draws; all seeds train on the same images",
-            "load": [round(value, 2) for value in os.getloadavg()],
-            "environment": describe_environment(recipe.precision, recipe.xla == "on"),
+            "precision": recipe.precision,
             "settings": settings(),
             "table": {},
             "runs": [],
@@ -180,8 +161,9 @@ def main():
         for name, recipe in recipes().items():
             if (name, seed) in done:
                 continue
-            run = {"rung": name, "seed": seed, **train(dataclasses.replace(recipe, seed=seed))}
-            print({key: value for key, value in run.items() if key != "batch_losses"}, flush=True)
+            run = {"rung": name, "seed": seed, "machine": machine.describe()}
+            run |= train(dataclasses.replace(recipe, seed=seed))
+            print({key: value for key, value in run.items() if key not in HIDDEN}, flush=True)
             if RESULT.exists():  # Another process may have written to it in the meantime.
                 record = results_file.read(RESULT)
             record["runs"].append(run)
@@ -190,7 +172,8 @@ def main():
             keras.backend.clear_session()
     record["table"] = summary(record["runs"])
     results_file.write(RESULT, record)
-    print(table(record["table"]))
+    for name, row in record["table"].items():
+        print(name, row)
 
 
 if __name__ == "__main__":

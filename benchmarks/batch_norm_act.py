@@ -10,10 +10,13 @@ and batch 32. Both are timed in turns; the ratio is that of the medians. Writes
 import argparse
 import os
 import statistics
+import sys
 import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
 import machine

@@ -8,8 +8,9 @@ round, a tenth of a second away, so that whatever else the machine does falls on
 changes from round to round. `Stopwatch`, which has no hook in a step, is on throughout. Evaluating
 the schedules ahead, 1024 steps at a time, falls into the windows and is part of the price.
 
-The model is small, a step of a few milliseconds: the callbacks cost the same beside a large one,
-where nobody would see it. Writes `benchmarks/results/callback_overhead.json`.
+The bare steps have the hook of the callback that hands over the turns: what having one costs at
+all is in all of them. The model is small, a step of a few milliseconds: the callbacks cost the same
+beside a large one, where nobody would see it. Writes `benchmarks/results/callback_overhead.json`.
 """
 
 import argparse

@@ -20,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import machine
 import results_file
+import summaries
 from step_time import NETWORKS, keras_steps
 
 from keras_twist.layers import FastConv2D
@@ -42,9 +43,8 @@ def measure(name):
             start = time.perf_counter()
             take(steps)
             times[form].append(1e3 * (time.perf_counter() - start) / steps)
-    ratios = [one / other for one, other in zip(*times.values(), strict=True)]
     middle = {form: statistics.median(values) for form, values in times.items()}
-    return {"ms": middle, "ratio": statistics.median(ratios), "rounds": times}
+    return {"ms": middle, "ratio": summaries.ratio(*times.values()), "rounds": times}
 
 
 def main():

@@ -6,8 +6,8 @@ One quantity at a time, the others as in the recipe `quick`: SpeedNet of width 3
 pixels. Rounds go through all values in turn; the median counts. Beside the milliseconds per image
 stands the work done in a second, which tells whether a bigger network costs more because there is
 more to compute or because it is computed badly. The number of images is that of an epoch through
-`train_dataset` with the recipe's augmentation, of a network small enough that feeding shows. Writes
-`benchmarks/results/growth.json` and `images/growth.png`.
+`train_dataset` with the recipe's augmentation, of a network of width 4, so small that feeding
+shows. Writes `benchmarks/results/growth.json` and `images/growth.png`.
 """
 
 import argparse
@@ -144,7 +144,7 @@ def plot(axes):
         place.yaxis.set_major_formatter("{x:g}")
         place.minorticks_off()
         place.set_xlabel(axis)
-        place.set_ylabel("s an epoch" if axis == "images" else "ms an image")
+        place.set_ylabel(unit)
         place.grid(alpha=0.3)
     figure.savefig(PICTURE, dpi=120)
 

@@ -11,6 +11,7 @@ in turn. Compilation is not timed. CPU time counts all threads, and the images t
 bring follow from it. Writes `benchmarks/results/image_folder_feed.json`.
 """
 
+import argparse
 import concurrent.futures
 import itertools
 import os
@@ -20,6 +21,7 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import machine
@@ -83,7 +85,9 @@ def jpeg_files(data_dir):
 
 def main():
     """Measure, print and write the result."""
-    data_dir = Path(sys.argv[1]) if len(sys.argv) > 1 else None
+    parser = argparse.ArgumentParser(usage="%(prog)s [DATA_DIR]")
+    parser.add_argument("data_dir", nargs="?", type=Path)
+    data_dir = parser.parse_args().data_dir
     start = time.perf_counter()
     train, valid = data.load_imagewoof(data_dir, image_size=SIZE)
     loading = time.perf_counter() - start

@@ -28,15 +28,17 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
+import machine
 import numpy as np
 import results_file
+import summaries
 import tensorflow as tf
 
 from keras_twist import data
-from keras_twist.recipes.runtime import describe_environment
 
 RESULT = Path(__file__).parent / "results" / "input_pipeline.json"
 BATCH_SIZE = 512
@@ -196,15 +198,10 @@ def measure(feeds):
     return speeds, costs
 
 
-def ratio(speeds, name, baseline):
-    """Median over rounds of how many times faster one is than the other."""
-    pairs = zip(speeds[name], speeds[baseline], strict=True)
-    return statistics.median(one / other for one, other in pairs)
-
-
 def main():
     """Measure, print a table and write the result."""
     argparse.ArgumentParser(usage="%(prog)s").parse_args()
+    before = machine.describe()
     rng = np.random.default_rng(0)
     images = rng.integers(0, 256, (50_000, 32, 32, 3)).astype("uint8")
     labels = rng.integers(0, 10, 50_000)
@@ -225,7 +222,7 @@ def main():
             "deviation": statistics.stdev(values),
             "cpu_microseconds_per_image": cost,
             "images_per_second_on_idle_cores": 1e6 * os.cpu_count() / cost,
-            **{key: ratio(speeds, name, baseline) for key, baseline in baselines.items()},
+            **{key: summaries.ratio(values, speeds[one]) for key, one in baselines.items()},
         }
     print("images/s    highest   CPU us    times: NumPy loop, notebook, keras.layers, each image")
     for name, row in rows.items():
@@ -238,9 +235,8 @@ def main():
         "what": __doc__.splitlines()[0],
         "batch_size": BATCH_SIZE,
         "rounds": ROUNDS,
-        "load_average": os.getloadavg(),
+        "machine": before,
         "feeds": rows,
-        "environment": describe_environment("float32", False),
     }
     results_file.write(RESULT, result)
 

@@ -1,6 +1,6 @@
 """Whether suggested learning rates are good ones: DavidNet on CIFAR-10, one short epoch.
 
-    python benchmarks/lr_find.py        # about 25 minutes on two cores
+    python benchmarks/lr_find.py        # a quarter of an hour on two cores
 
 First the range test, as `train_cifar.py davidnet --lr_find` runs it with these fields, on the
 clock. Then, for three seeds each, one epoch over 10,000 training images at a constant rate: the
@@ -20,15 +20,16 @@ import time
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
+import machine
 import results_file
 
 from keras_twist.callbacks import LRCurve, lr_find
 from keras_twist.recipes import CIFAR_RECIPES, task
 from keras_twist.recipes.preparation import prepare
-from keras_twist.recipes.runtime import describe_environment
 
 ROOT = Path(__file__).parents[1]
 RESULT = ROOT / "benchmarks" / "results" / "lr_find.json"
@@ -62,7 +63,7 @@ def recipe_with(seed):
 
 def find():
     """Record of the range test: the curve, and the seconds that it took, tracing included."""
-    load = os.getloadavg()
+    described = machine.describe()
     recipe, data, model, _ = prepare(recipe_with(SEEDS[0]))
     batches = task.training_batches(recipe, data)
     start = time.perf_counter()
@@ -74,8 +75,8 @@ def find():
         "recipe": results_file.fields_of(recipe_with(SEEDS[0])),
         "images": IMAGES,
         "held_out": HELD_OUT,
-        "load": [round(value, 2) for value in load],
-        "environment": describe_environment(recipe.precision, recipe.xla == "on"),
+        "precision": recipe.precision,
+        "machine": described,
         "seconds_of_range_test": round(seconds, 1),
         "suggestions": curve.suggestions(),
         "epochs": [],

@@ -2,24 +2,23 @@
 
 import os
 import platform
+import sys
 
-import keras
-import numpy as np
-import tensorflow as tf
+from keras_twist.recipes import runtime
 
-from keras_twist.recipes.runtime import git_commit, processor_name
+LIBRARIES = ("tensorflow", "keras", "jax", "torch", "numpy")
 
 
 def describe():
     """Dict of JSON values: processor, load of the last minutes, versions, commit."""
+    loaded = {name: sys.modules[name].__version__ for name in LIBRARIES if name in sys.modules}
     return {
-        "cpu": processor_name(),
+        "cpu": runtime.processor_name(),
+        "bfloat16": bool(runtime.BFLOAT16_CPU_FLAGS & runtime.cpu_flags()),
         "cores": os.cpu_count(),
         "load": [round(load, 2) for load in os.getloadavg()],
-        "gpus": len(tf.config.list_physical_devices("GPU")),
+        "gpus": len(runtime.gpu_capabilities()),
         "python": platform.python_version(),
-        "tensorflow": tf.__version__,
-        "keras": keras.__version__,
-        "numpy": np.__version__,
-        "commit": git_commit(),
+        **loaded,
+        "commit": runtime.git_commit(),
     }

@@ -43,6 +43,7 @@ OPTIMIZERS = {
     "keras AdamW": keras.optimizers.AdamW,
     "RAdam": RAdam,
     "Ranger": Ranger,
+    "Ranger, decay": lambda: Ranger(weight_decay=1e-2),
     "Ranger, decay and centralisation": lambda: Ranger(
         weight_decay=1e-2, gradient_centralization=True
     ),

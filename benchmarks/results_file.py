@@ -1,8 +1,7 @@
-"""The files in `benchmarks/results/`: what is in them; read, and replaced as a whole."""
+"""The files in `benchmarks/results/`: read, and replaced as a whole."""
 
 import dataclasses
 import json
-import statistics
 
 from keras_twist.files import partial_path
 
@@ -31,9 +30,3 @@ def write(path, record, indent=2):
     path.parent.mkdir(parents=True, exist_ok=True)
     with partial_path(path) as partial:
         partial.write_text(json.dumps(record, indent=indent) + "\n")
-
-
-def spread(values):
-    """Mean of a list of numbers and, of more than one, their sample standard deviation."""
-    found = {"mean": statistics.mean(values)}
-    return found | ({"deviation": statistics.stdev(values)} if len(values) > 1 else {})

@@ -77,11 +77,10 @@ def main():
     if unknown := set(chosen) - set(NETWORKS):
         parser.error(f"there is no {', '.join(sorted(unknown))}; there are {', '.join(NETWORKS)}")
     precision = resolve_precision("auto").removeprefix("mixed_")
-    before = machine.describe()
     record = results_file.read(RESULT)
     networks, first = record.get("networks", {}), record.get("first", {})
     for name in chosen:
-        found = profile(name, precision)
+        before, found = machine.describe(), profile(name, precision)
         batch_size, size, _ = NETWORKS[name]
         networks[name] = {
             "batch_size": batch_size,

@@ -130,7 +130,12 @@ def check_equal(name):
         )
     assert counts[0] == counts[1], counts
     assert difference < 1e-4, difference
-    return {"parameters": counts[0], "logits_differ_by": float(difference)}
+    return {
+        "torch": torch.__version__,
+        "torch_threads": torch.get_num_threads(),
+        "parameters": counts[0],
+        "logits_differ_by": float(difference),
+    }
 
 
 def keras_steps(name, setting, precision):
@@ -225,6 +230,8 @@ class Worker:
 
 def measure(name, precisions):
     """All settings of one network."""
+    import summaries
+
     batch_size, size, steps = NETWORKS[name]
     command = [sys.executable, __file__, "--check", name]
     checked = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
@@ -245,15 +252,13 @@ def measure(name, precisions):
         library: max((c for c in found if c.startswith(library)), key=found.get)
         for library in LIBRARIES
     }
-    rounds = zip(speeds[best["keras"]], speeds[best["torch"]], strict=True)
-    ratios = [ours / theirs for ours, theirs in rounds]
     return checked | {
         "batch_size": batch_size,
         "image_size": size,
         "images_per_second": found,
         "peak_memory_gib": memory,
         "best": best,
-        "keras_over_torch": statistics.median(ratios),
+        "keras_over_torch": summaries.ratio(*(speeds[best[each]] for each in LIBRARIES)),
         "rounds": speeds,
     }
 
@@ -265,9 +270,9 @@ def main(names):
 
     from keras_twist.recipes.runtime import BFLOAT16_CPU_FLAGS, cpu_flags
 
-    before = machine.describe()
     precisions = PRECISIONS if BFLOAT16_CPU_FLAGS & cpu_flags() else PRECISIONS[:1]
     for name in names or NETWORKS:
+        before = machine.describe()
         found = measure(name, precisions)
         networks = results_file.read(RESULT).get("networks", {})
         networks[name] = found | {"machine": before}

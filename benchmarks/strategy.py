@@ -18,6 +18,7 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 RESULT = Path(__file__).parent / "results" / "strategy.json"
@@ -79,29 +80,35 @@ def cluster(case, command):
         one.close()
     processes = []
     for index in range(count):
-        task = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
-        environment = os.environ | ({"TF_CONFIG": json.dumps(task)} if count > 1 else {})
-        processes.append(subprocess.Popen(command, env=environment, stdout=subprocess.PIPE))
-    outputs = [process.communicate()[0] for process in processes]
-    assert not any(process.returncode for process in processes)
-    return outputs[0]
+        config = {"cluster": {"worker": addresses}, "task": {"type": "worker", "index": index}}
+        environment = os.environ | ({"TF_CONFIG": json.dumps(config)} if count > 1 else {})
+        stdout = subprocess.DEVNULL if index else subprocess.PIPE
+        processes.append(subprocess.Popen(command, env=environment, stdout=stdout))
+    output = processes[0].communicate()[0]
+    if processes[0].returncode:  # Others would wait for it.
+        for process in processes[1:]:
+            process.kill()
+    codes = [process.wait() for process in processes]
+    if any(codes):
+        raise SystemExit(f"{case}: processes ended with {codes}")
+    return output
 
 
 def main():
     """Measure, print and write the result."""
     import machine
     import results_file
+    import summaries
 
-    rounds = []
+    before, rounds = machine.describe(), []
     for _ in range(ROUNDS):
         rounds.append(
             {case: json.loads(cluster(case, [sys.executable, __file__, case])) for case in CASES}
         )
         print(json.dumps(rounds[-1]), flush=True)
     speeds = {case: statistics.median(one[case] for one in rounds) for case in CASES}
-    ratios = {
-        case: statistics.median(one[case] / one["none"] for one in rounds) for case in CASES[1:]
-    }
+    alone = [one["none"] for one in rounds]
+    ratios = {case: summaries.ratio([one[case] for one in rounds], alone) for case in CASES[1:]}
     result = {
         "what": __doc__.splitlines()[0],
         "batch_size": BATCH,
@@ -109,7 +116,7 @@ def main():
         "images_per_second": speeds,
         "over_none": ratios,
         "rounds": rounds,
-        "machine": machine.describe(),
+        "machine": before,
     }
     results_file.write(RESULT, result)
     print(json.dumps({"images_per_second": speeds, "over_none": ratios}))

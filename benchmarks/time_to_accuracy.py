@@ -6,7 +6,7 @@
 
 What else is given are fields of the recipe, as `train_cifar.py` or `train_woof.py` take them. The
 clock is DAWNBench's: training steps alone, without compilation, validation and the loading of data;
-the time of everything together stands beside it. Energy is that of the processor's package, where
+the time of everything together stands beside it. Energy is that of the processor's packages, where
 Linux tells it. Runs are kept as they end, by recipe and seed, so that a series can be gone on with.
 Writes `benchmarks/results/time_to_accuracy.json`.
 """
@@ -17,6 +17,7 @@ import json
 import os
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -26,6 +27,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import machine
 import results_file
+import summaries
 from flops import training_flops
 
 from keras_twist import recipes
@@ -40,32 +42,59 @@ RESULT = Path(__file__).parent / "results" / "time_to_accuracy.json"
 SEEDS = range(5)
 
 
-def energy():
-    """Joules that the processor has used, or None where the machine does not tell."""
-    meters = Path("/sys/class/powercap").glob("*-rapl:[0-9]/energy_uj")
-    try:
-        read = [int(meter.read_text()) for meter in meters]
-    except OSError:
-        return None
-    return sum(read) / 1e6 if read else None
+class EnergyMeter:
+    """Joules that the processor's packages use in a `with` block; None where Linux tells none."""
+
+    INTERVAL = 60  # seconds, in which no counter comes to its end and begins anew twice
+
+    def __init__(self, folder="/sys/class/powercap"):
+        self._meters = [
+            meter
+            for meter in Path(folder).glob("*-rapl:*")
+            if (meter / "name").read_text().startswith("package")
+            and os.access(meter / "energy_uj", os.R_OK)
+        ]
+        self._ended = threading.Event()
+        self.joules = 0.0 if self._meters else None
+
+    def __enter__(self):
+        self._last = self._read()
+        self._thread = threading.Thread(target=self._follow, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self._ended.set()
+        self._thread.join()
+
+    def _follow(self):
+        going_on = bool(self._meters)
+        while going_on:
+            going_on = not self._ended.wait(self.INTERVAL)
+            before, self._last = self._last, self._read()
+            for meter, old, new in zip(self._meters, before, self._last, strict=True):
+                whole = int((meter / "max_energy_range_uj").read_text())
+                self.joules += (new - old) % whole / 1e6
+
+    def _read(self):
+        return [int((meter / "energy_uj").read_text()) for meter in self._meters]
 
 
 def train(recipe, data_dir):
     """One run, as a dict."""
     # Before it, since its load is that of the run itself, and files may change while it trains.
     described = machine.describe()
-    before, start = energy(), time.perf_counter()
-    with tempfile.TemporaryDirectory() as folder:
+    start = time.perf_counter()
+    with EnergyMeter() as meter, tempfile.TemporaryDirectory() as folder:
         result = recipes.fit(recipe, data_dir=data_dir, runs=folder)
         environment = json.loads((result.folder / "environment.json").read_text())
-    joules = None if before is None else energy() - before
     return {
         "seed": recipe.seed,
         "accuracy": result.accuracy,
         "flip_averaged_accuracy": result.flip_averaged_accuracy,
         "training_seconds": result.seconds,
         "all_seconds": time.perf_counter() - start,
-        "joules": joules,
+        "joules": meter.joules,
         "precision": environment["precision"],
         "xla": environment["xla"],
         "machine": described,
@@ -78,7 +107,7 @@ def summary(runs):
     for key in ("accuracy", "flip_averaged_accuracy", "training_seconds", "all_seconds"):
         values = [run[key] for run in runs if run[key] is not None]
         if values:
-            found[key] = results_file.spread(values)
+            found[key] = summaries.spread(values)
     return found
 
 
@@ -90,7 +119,7 @@ def work(recipe, data_dir):
     return {"gflop_per_image": each / 1e9, "pflop": pflop}
 
 
-def check_machine(recipe, kept):
+def check_machine(path, recipe, kept):
     """Refuse to put runs of one machine and precision beside those of others."""
     here = {
         "precision": resolve_precision(recipe.precision),
@@ -100,7 +129,7 @@ def check_machine(recipe, kept):
     for run in kept:
         there = {key: run.get(key, run["machine"].get(key)) for key in here}
         if there != here:
-            raise SystemExit(f"{RESULT} has this series of {there}. Here: {here}")
+            raise SystemExit(f"{path} has runs of {there}. Here: {here}")
 
 
 def main():
@@ -123,7 +152,7 @@ def main():
     if found and not results_file.are_fields_of(recipe, found["recipe"]):
         raise SystemExit(f"{RESULT} has other settings under the name {name!r}.")
     kept = found["runs"] if found else []
-    check_machine(recipe, kept)
+    check_machine(RESULT, recipe, kept)
     found = {"recipe": results_file.fields_of(recipe)} | work(recipe, options.data_dir)
     missing = [seed for seed in SEEDS if all(run["seed"] != seed for run in kept)]
     for seed in missing if options.seeds is None else options.seeds:

@@ -18,11 +18,14 @@ import sys
 from pathlib import Path
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ["KERAS_BACKEND"] = "tensorflow"
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 import keras
+import machine
 import numpy as np
 import results_file
+import summaries
 
 from keras_twist.callbacks import Stopwatch
 from keras_twist.data import CIFAR10_CLASSES
@@ -44,7 +47,8 @@ def main():
     data = task.Data((pixels, labels), (pixels, labels), "test", CIFAR10_CLASSES)
     policy, jit_compile = runtime.resolve_precision("auto"), runtime.resolve_xla("auto")
     keras.config.set_dtype_policy(policy)
-    result = {"what": __doc__.splitlines()[0], "rounds": ROUNDS, "steps": STEPS, "cases": {}}
+    result = {"what": __doc__.splitlines()[0], "rounds": ROUNDS, "steps": STEPS}
+    result |= {"precision": policy, "xla": jit_compile, "machine": machine.describe(), "cases": {}}
     for case, erasing in (("crop, flip, cutout", 0.0), ("crop, flip, erasing, cutout", 0.5)):
         speeds = {name: [] for name in FEEDS}
         starts, attached = {}, contextlib.ExitStack()
@@ -64,14 +68,12 @@ def main():
                 if number:  # the first compiles
                     speeds[name].append(STEPS / stopwatch.total_seconds)
         attached.close()
-        pairs = zip(speeds["resident"], speeds["tf.data"], strict=True)
         result["cases"][case] = {
             "steps_per_second": {name: statistics.median(v) for name, v in speeds.items()},
-            "resident_over_tf.data": statistics.median(one / other for one, other in pairs),
+            "resident_over_tf.data": summaries.ratio(speeds["resident"], speeds["tf.data"]),
             "rounds": speeds,
         }
         print(case, json.dumps({k: v for k, v in result["cases"][case].items() if k != "rounds"}))
-    result["environment"] = runtime.describe_environment(policy, jit_compile)
     results_file.write(RESULT, result)
 
 
