@@ -2,7 +2,7 @@
 
 python train_woof.py                                      # ResNet with a Twist, 5 epochs
 python train_woof.py xse_resnext18 --epochs 20 --dry_run  # what that takes; then without the flag
-python train_woof.py --woof 1 --size 128 --bs 64 --epoch 80 --lr 4e-3 --opt ranger --sa 1
+python train_woof.py --woof 1 --bs 64 --epoch 80 --lr 4e-3 --sched_type flat_and_anneal --sa 1
 python train_woof.py --resume runs/mxresnet50_twist-20260101-120000
 python train_woof.py --trained runs/mxresnet50_twist-20260101-120000 --predict dog.jpg
 """

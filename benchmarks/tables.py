@@ -11,12 +11,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
-PAGES = ("README.md", "docs/speed.md")
+PAGES = ("README.md", "docs/augmentation.md", "docs/policies.md", "docs/speed.md")
 
 
 def trainings():
     """Whole trainings: accuracy, time and work, over the seeds of each series."""
-    yield "| command | seeds | accuracy, % | mirror images averaged, % | minutes | PFLOP |"
+    yield "| command | seeds | accuracy, % | with flip TTA, % | minutes | PFLOP |"
     yield "| --- | --- | --- | --- | --- | --- |"
     series = _read("time_to_accuracy")["series"]
     for name in sorted(series, key=lambda name: ("dataset" in series[name]["recipe"], name)):
@@ -37,14 +37,20 @@ def trainings():
 
 def steps():
     """Training steps of both libraries, each in its fastest setting."""
-    yield "| network | Keras, images/s | PyTorch, images/s | ratio | GiB, Keras | GiB, PyTorch |"
-    yield "| --- | --- | --- | --- | --- | --- |"
+    yield (
+        "| network | Keras, images/s | PyTorch, images/s | ratio | in single rounds | GiB, Keras | "
+        "GiB, PyTorch |"
+    )
+    yield "| --- | --- | --- | --- | --- | --- | --- |"
     for name, found in _read("step_time")["networks"].items():
         best = found["best"].values()
+        pairs = zip(*(found["rounds"][case] for case in best), strict=True)
+        ratios = [ours / theirs for ours, theirs in pairs]
         cells = [
             f"`{name}`",
             *(f"{found['images_per_second'][case]:,.0f} ({_setting(case)})" for case in best),
             f"{found['keras_over_torch']:.2f}",
+            f"{min(ratios):.2f} to {max(ratios):.2f}",
             *(f"{found['peak_memory_gib'][case]:.1f}" for case in best),
         ]
         yield f"| {' | '.join(cells)} |"
@@ -63,13 +69,14 @@ def profiles():
 
 
 def techniques():
-    """What accuracy and time of short runs become with one technique replaced, the worst last."""
-    yield "| | accuracy, points | time | seeds |"
+    """Accuracy of short runs with everything, and what it becomes with one technique replaced."""
+    yield "| | accuracy, % or points | time | seeds |"
     yield "| --- | --- | --- | --- |"
-    summary = _read("techniques")["summary"]
-    for name in sorted(summary, key=lambda name: -summary[name]["difference"]["mean"]):
-        found = summary[name]
-        cells = [name, _spread(found["difference"], 100, 2), f"{found['time']:.2f}"]
+    rows = dict(_read("techniques")["summary"])
+    (name, whole), *rest = rows.items()
+    yield f"| {name} | {_spread(whole['accuracy'], 100, 2)} % | 1 | {whole['seeds']} |"
+    for name, found in sorted(rest, key=lambda row: -row[1]["difference"]["mean"]):
+        cells = [name, _spread(found["difference"], 100, 2, "+"), f"{found['time']['median']:.2f}"]
         yield f"| {' | '.join([*cells, str(found['seeds'])])} |"
 
 
@@ -78,8 +85,32 @@ def strategies():
     yield "| `--strategy` | accuracy, % | points from one device | seeds |"
     yield "| --- | --- | --- | --- |"
     for case, found in _read("strategy_accuracy")["summary"].items():
-        spread = [_spread(found[key], 100, 2) for key in ("accuracy", "difference")]
-        yield f"| {' | '.join([f'`{case}`', *spread, str(found['runs'])])} |"
+        far = _spread(found["difference"], 100, 2, "+") if "difference" in found else ""
+        cells = [f"`{case}`", _spread(found["accuracy"], 100, 2), far, str(found["runs"])]
+        yield f"| {' | '.join(cells)} |"
+
+
+def augmentations():
+    """What each augmentation adds to those before it."""
+    yield "| augmentation | held-out accuracy, % | to the row before | on the training images, % |"
+    yield "| --- | --- | --- | --- |"
+    for name, found in _read("augmentation_ladder")["table"].items():
+        step = ""
+        if "step" in found:
+            step = f"{found['step']:+.1f} ± {found['step_deviation']:.1f}"
+        held_out = f"{found['mean']:.1f} ± {found['deviation']:.1f}"
+        yield f"| {name} | {held_out} | {step} | {found['training_accuracy']:.1f} |"
+
+
+def range_test():
+    """Accuracy after an epoch at a suggested rate, at a tenth of it and at ten times it."""
+    yield "| suggestion | a tenth of it | itself | ten times |"
+    yield "| --- | --- | --- | --- |"
+    found = _read("lr_find")
+    for method in dict.fromkeys(run["method"] for run in found["epochs"]):
+        rows = [found["means"][f"{factor} x {method}"] for factor in ("0.1", "1", "10")]
+        cells = [f"{100 * row['mean_accuracy']:.1f} %" for row in rows]
+        yield f"| `{method}`, {rows[1]['learning_rate']:.2g} | {' | '.join(cells)} |"
 
 
 TABLES = {
@@ -88,6 +119,8 @@ TABLES = {
     "profiles": profiles,
     "techniques": techniques,
     "strategies": strategies,
+    "augmentations": augmentations,
+    "range_test": range_test,
 }
 # Kinds of operations by what they are for. Products are those of `FastConv2D` and, for a small
 # part, of the last layer.
@@ -119,9 +152,9 @@ def _setting(case):
     return case.partition(" ")[2].removeprefix("plain ").removeprefix("eager ")
 
 
-def _spread(value, factor, digits):
+def _spread(value, factor, digits, sign=""):
     """Mean and, where there is one, deviation."""
-    shown = f"{factor * value['mean']:.{digits}f}"
+    shown = f"{factor * value['mean']:{sign}.{digits}f}"
     if "deviation" in value:
         shown += f" ± {factor * value['deviation']:.{digits}f}"
     return shown

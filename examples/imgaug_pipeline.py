@@ -1,6 +1,6 @@
 """Rotate, flip, blur, pad and then crop: a notebook's augmentation, by imgaug and without it.
 
-    pip install 'keras_twist[cpu,imgaug]'
+    pip install -e '.[cpu,imgaug]'      # in a clone, with Python 3.11 or 3.12
 
 The order matters: padding after the crop would lose a border of every image for good.
 """

@@ -1,5 +1,6 @@
 """Arguments as they arrive: plain numbers, NumPy's, or something else."""
 
+import math
 import numbers
 
 
@@ -14,13 +15,26 @@ def check_integer(name, value, at_least):
 
 
 def check_number(name, value, allowed, holds):
-    """Return `value` as a float, or raise unless it is a number for which `holds(value)`.
+    """Return `value` as a float, or raise unless it is a finite number for which `holds(value)`.
 
     `allowed` says in words which numbers those are.
     """
-    if _is(numbers.Real, value) and holds(value):
+    if _is(numbers.Real, value) and math.isfinite(value) and holds(value):
         return float(value)
-    raise ValueError(f"`{name}` must be a number {allowed}. Received: {name}={value!r}")
+    raise ValueError(f"`{name}` must be a finite number {allowed}. Received: {name}={value!r}")
+
+
+def check_positive(name, value):
+    """Return `value` as a float, or raise unless it is a finite number above 0."""
+    return check_number(name, value, "> 0", lambda number: number > 0)
+
+
+def check_choice(name, value, allowed):
+    """Return `value`, or raise unless it is among those that are allowed."""
+    if value in allowed:
+        return value
+    listed = ", ".join(map(repr, allowed))
+    raise ValueError(f"`{name}` must be one of {listed}. Received: {name}={value!r}")
 
 
 def _is(kind, value):

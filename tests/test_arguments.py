@@ -1,11 +1,13 @@
 """Numbers of every origin are taken or refused by name."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from keras_twist.arguments import check_integer, check_number
+from keras_twist.arguments import check_choice, check_integer, check_number
 
 NEITHER = [None, True, False, np.bool_(True), "4", [4], (4,), 4j, np.ones(1), object]
 
@@ -33,11 +35,17 @@ def test_numbers_of_every_kind_become_float(value, kind):
         found = check_number("ramp", number, "in (0, 1]", lambda x: 0 < x <= 1)
         assert type(found) is float and found == number
     else:
-        with pytest.raises(ValueError, match=r"`ramp` must be a number in \(0, 1\]. Received: "):
+        with pytest.raises(ValueError, match=r"`ramp` must be .* in \(0, 1\]. Received: "):
             check_number("ramp", number, "in (0, 1]", lambda x: 0 < x <= 1)
 
 
-@pytest.mark.parametrize("value", NEITHER, ids=repr)
+@pytest.mark.parametrize("value", [*NEITHER, math.inf, -math.inf, math.nan], ids=repr)
 def test_nothing_else_is_a_number(value):
-    with pytest.raises(ValueError, match="`ramp` must be a number of any size. Received: ramp="):
+    with pytest.raises(ValueError, match="`ramp` must be a finite number of any size."):
         check_number("ramp", value, "of any size", lambda x: True)
+
+
+def test_choices_are_listed():
+    assert check_choice("mode", "exp", ("exp", "linear")) == "exp"
+    with pytest.raises(ValueError, match="`mode` must be one of 'exp', 'linear'. .*mode='log'"):
+        check_choice("mode", "log", ("exp", "linear"))

@@ -68,7 +68,7 @@ def test_figures_are_those_of_the_results():
     assert f"{100 * plain['accuracy']['mean']:.2f} % without" in text
     for name in ("mxresnet50_twist", "mxresnet50"):
         assert f"both made {100 * runs[name]['summary']['accuracy']['mean']:.2f} %" in text
-    assert f"take {found['training_seconds']['mean'] / 60:.0f} minutes" in text
+    assert f"took {found['training_seconds']['mean'] / 60:.0f} minutes" in text
 
 
 def by_name(name):

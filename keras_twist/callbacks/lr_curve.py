@@ -5,6 +5,7 @@ import functools
 
 import numpy as np
 
+from keras_twist.arguments import check_choice
 from keras_twist.callbacks import _lr_suggestions
 
 SKIPPED_AT_THE_END = 5
@@ -25,6 +26,9 @@ class LRCurve:
         mode: `"exp"` or `"linear"`.
         beta: Share of the running average that each point of the smoothed loss keeps.
         max_factor: What `suggest_max` multiplies with.
+
+    Raises:
+        ValueError: if the two arrays are not of one shape `(n,)`.
 
     Example:
         >>> rates = np.geomspace(1e-4, 10, 100)
@@ -90,11 +94,7 @@ class LRCurve:
             ValueError: if the method is unknown, the points too few, or the loss never falls by
                 more than the batches differ from one another.
         """
-        if method not in _lr_suggestions.METHODS:
-            allowed = ", ".join(map(repr, _lr_suggestions.METHODS))
-            raise ValueError(
-                f"Argument `method` must be one of {allowed}. Received: method={method!r}"
-            )
+        check_choice("method", method, _lr_suggestions.METHODS)
         used = self.points_used
         rates, smoothed = self.learning_rates[used], self.smoothed_losses[used]
         needed = _lr_suggestions.POINTS_NEEDED[method]

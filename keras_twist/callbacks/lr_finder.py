@@ -8,7 +8,7 @@ import warnings
 import keras
 import numpy as np
 
-from keras_twist.arguments import check_integer, check_number
+from keras_twist.arguments import check_choice, check_integer, check_number, check_positive
 from keras_twist.callbacks._lr_sweep import Sweep
 from keras_twist.callbacks._optimizers import (
     batches_per_update,
@@ -97,8 +97,8 @@ def lr_find(
     """
     rates = _rates(start, end, steps, mode)
     check_number("beta", beta, "in [0, 1)", lambda number: 0 <= number < 1)
-    check_number("divergence", divergence, "> 1", lambda number: 1 < number < math.inf)
-    check_number("max_factor", max_factor, "> 0", lambda number: 0 < number < math.inf)
+    check_number("divergence", divergence, "> 1", lambda number: number > 1)
+    check_positive("max_factor", max_factor)
     if not getattr(model, "compiled", False) or getattr(model, "optimizer", None) is None:
         raise ValueError(
             "Argument `model` must be compiled; call `model.compile(optimizer, loss)` first. "
@@ -117,7 +117,8 @@ def lr_find(
             after.enter_context(restored_attributes(model, "train_function"))
             model.train_function = model.test_function = None
             model.steps_per_execution = 1
-        after.enter_context(_quiet_about_the_end_of_data())
+        after.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", "Your input ran out of data", UserWarning)
         inputs = _build(model, inputs)
         rate = after.enter_context(rate_variable(optimizer, variable_scope(model)))
         sweep = Sweep(
@@ -149,16 +150,13 @@ def lr_find(
 
 
 def _rates(start, end, steps, mode):
-    if mode not in MODES:
-        raise ValueError(
-            f"Argument `mode` must be one of {', '.join(map(repr, MODES))}. Received: mode={mode!r}"
-        )
+    check_choice("mode", mode, MODES)
     steps = check_integer("steps", steps, at_least=FEWEST_STEPS)
     if mode == "exp":
-        check_number("start", start, "> 0 with mode='exp'", lambda number: 0 < number < math.inf)
+        check_number("start", start, "> 0 with mode='exp'", lambda number: number > 0)
     else:
-        check_number("start", start, ">= 0", lambda number: 0 <= number < math.inf)
-    check_number("end", end, f"> start={start}", lambda number: start < number < math.inf)
+        check_number("start", start, ">= 0", lambda number: number >= 0)
+    check_number("end", end, f"> start={start}", lambda number: number > start)
     space = np.geomspace if mode == "exp" else np.linspace
     return space(start, end, steps).tolist()
 
@@ -217,10 +215,3 @@ def _build(model, inputs):
 def _chain(first, batches):
     yield first
     yield from batches
-
-
-@contextlib.contextmanager
-def _quiet_about_the_end_of_data():
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Your input ran out of data", UserWarning)
-        yield

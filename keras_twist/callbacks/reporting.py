@@ -16,6 +16,8 @@ from keras_twist.files import partial_file, read_file
 
 # What 200,000 epochs need.
 MAX_BYTES = 2**26
+# What a file of `JSONLinesLogger` starts with.
+_BEGIN = '{"epoch": '
 COLUMNS = {
     "loss": ("train_loss", "{:.4f}"),
     "val_loss": ("valid_loss", "{:.4f}"),
@@ -85,7 +87,10 @@ class JSONLinesLogger(keras.callbacks.Callback):
     `ScheduleLR` go before it.
 
     Args:
-        path: File to write; it is made with its first line.
+        path: File to write; it is made with its first line, its folder at the start.
+
+    Raises:
+        ValueError: when training starts, if the file is there and of another kind.
 
     Example:
         >>> logger = JSONLinesLogger("metrics.jsonl")
@@ -102,10 +107,21 @@ class JSONLinesLogger(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         if not self._started:
             self._started = True
-            kept = [line for line in read_json_lines(self.path) if line["epoch"] <= epoch]
+            self.path.parent.mkdir(parents=True, exist_ok=True)
             if self.path.exists():
+                self._check_own()
+                kept = [line for line in read_json_lines(self.path) if line["epoch"] <= epoch]
                 with partial_file(self.path) as file:
                     file.writelines(json.dumps(line).encode() + b"\n" for line in kept)
+
+    def _check_own(self):
+        with open(self.path, encoding="utf-8", errors="replace") as file:
+            begin = file.read(len(_BEGIN))
+        if not _BEGIN.startswith(begin):  # Its own may be torn.
+            raise ValueError(
+                "`path` must be a new file, or one that JSONLinesLogger wrote. "
+                f"Received: path={self.path}"
+            )
 
     def on_epoch_end(self, epoch, logs=None):
         line = {"epoch": epoch + 1}

@@ -13,7 +13,7 @@ import tarfile
 import zlib
 from pathlib import PurePosixPath
 
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, first_line, shown
 
 MAX_MEMBER_BYTES = 64 * 2**20
 MAX_TOTAL_BYTES = 512 * 2**20
@@ -152,7 +152,7 @@ def _opened(path, max_total):
     except _DAMAGE as error:
         raise DataError(
             f"Archive {shown(path)} is truncated or damaged: "
-            f"{shown(str(error)) or type(error).__name__}. Delete it and get it again."
+            f"{first_line(error)}. Delete it and get it again."
         ) from error
 
 

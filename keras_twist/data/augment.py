@@ -236,7 +236,7 @@ def random_erasing(
         length); sides are rounded down as yu4u does, to the nearest in fastai; every image has its
         own draw, where fastai has one per batch; and the input is left alone.
     """
-    area, aspect, value_range = erasing.check_erasing(
+    probability, area, aspect, max_count, value_range = erasing.check_erasing(
         probability, area, aspect, max_count, fill, value_range
     )
     fill = as_numbers(fill)

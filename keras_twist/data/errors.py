@@ -57,6 +57,11 @@ def shown(name):
     return text if text.isprintable() else ascii(text)
 
 
+def first_line(error):
+    """The first line of what an error says, to be shown; its kind where it says nothing."""
+    return shown((str(error).splitlines() or [type(error).__name__])[0][:200])
+
+
 @contextlib.contextmanager
 def reading(path):
     """Have what the system refuses while a file or folder is read be a `DataError` that names it.

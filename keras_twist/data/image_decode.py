@@ -6,8 +6,8 @@ import re
 
 import numpy as np
 
-from keras_twist.data.errors import DataError
-from keras_twist.data.pictures import first_line, import_pillow, to_rgb
+from keras_twist.data.errors import DataError, first_line
+from keras_twist.data.pictures import import_pillow, to_rgb
 
 # By content, whatever the name says; JPEG includes those with a second picture that cameras write.
 _FORMATS = ("JPEG", "PNG", "WEBP")

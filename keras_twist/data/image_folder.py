@@ -169,11 +169,8 @@ def check_options(image_size, stored_size, valid_scale, on_error):
     image_size = arguments.check_integer("image_size", image_size, at_least=1)
     stored_size = usual_stored_size(image_size) if stored_size is None else stored_size
     stored_size = arguments.check_integer("stored_size", stored_size, at_least=1)
-    zoom = arguments.check_number("valid_scale", valid_scale, ">= 1", lambda x: 1 <= x < np.inf)
-    if on_error not in ("raise", "skip"):
-        raise ValueError(
-            f"Argument `on_error` must be 'raise' or 'skip'. Received: on_error={on_error!r}"
-        )
+    zoom = arguments.check_number("valid_scale", valid_scale, ">= 1", lambda zoom: zoom >= 1)
+    arguments.check_choice("on_error", on_error, ("raise", "skip"))
     return image_size, stored_size, zoom
 
 

@@ -5,6 +5,7 @@ import logging
 import os
 from pathlib import Path
 
+from keras_twist.arguments import check_choice
 from keras_twist.data.cache import keras_home
 from keras_twist.data.errors import DataError, reading, shown
 from keras_twist.data.image_folder import check_options, load_sets
@@ -128,10 +129,7 @@ def load_imagenette(
 
 
 def _load(published, data_dir, image_size, stored_size, valid_scale, edition, on_error):
-    if edition is not None and edition not in _EDITIONS:
-        raise ValueError(
-            f"Argument `edition` must be one of {_EDITIONS} or None. Received: edition={edition!r}"
-        )
+    check_choice("edition", edition, (*_EDITIONS, None))
     check_options(image_size, stored_size, valid_scale, on_error)
     editions = [edition] if edition else _suitable(image_size)
     if data_dir is None:

@@ -76,7 +76,8 @@ def from_imgaug(augmenter, batched=False):
 
     Reference:
         [imgaug](https://github.com/aleju/imgaug) 0.4.0, the last one: `pip install
-        'keras_twist[imgaug]'` brings the versions of NumPy and OpenCV that it still runs with.
+        'keras_twist[imgaug]'` brings the versions of NumPy and OpenCV that it still runs with, on
+        Python 3.11 and 3.12.
         Differs from it in: a seed for every batch. (Its `OneOf`, `SomeOf` and `RandAugment` need
         `numpy.bool = bool` first.)
     """

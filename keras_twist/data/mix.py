@@ -9,6 +9,7 @@ import functools
 import keras
 import numpy as np
 
+from keras_twist.arguments import check_positive
 from keras_twist.data import stateless
 from keras_twist.ops import image as image_ops
 from keras_twist.ops.erasing import rectangle_share
@@ -43,7 +44,7 @@ def mixup(alpha=0.2, per_image=True, num_classes=None):
         [mixup-generator](https://github.com/yu4u/mixup-generator). Differs from it in: the partner
         is another image of the same batch, so that an epoch shows every image.
     """
-    _check_alpha(alpha)
+    check_positive("alpha", alpha)
 
     def apply(images, labels, seed):
         labels = _distributions(images, labels, num_classes)
@@ -85,7 +86,7 @@ def cutmix(alpha=1.0, per_image=True, num_classes=None):
         [CutMix](https://arxiv.org/abs/1905.04899). Differs from it in: a rectangle for every image
         by default, and the partner is the previous image of the (shuffled) batch.
     """
-    _check_alpha(alpha)
+    check_positive("alpha", alpha)
 
     def apply(images, labels, seed):
         labels = _distributions(images, labels, num_classes)
@@ -175,8 +176,3 @@ def _distributions(images, labels, num_classes):
             f"Received: labels.shape={tuple(labels.shape)}, num_classes={num_classes}"
         )
     return labels
-
-
-def _check_alpha(alpha):
-    if not isinstance(alpha, int | float | np.number) or not 0 < alpha < np.inf:
-        raise ValueError(f"Argument `alpha` must be positive. Received: alpha={alpha}")

@@ -6,6 +6,7 @@ import threading
 import keras
 import numpy as np
 
+from keras_twist.arguments import check_integer, check_positive
 from keras_twist.data.seeding import check_seed, takes_seed
 
 # Keras's `ImageDataGenerator` seeds NumPy's global generator and draws from it: one at a time.
@@ -83,8 +84,8 @@ class MixupGenerator(keras.utils.PyDataset):
         self.X_train = np.asarray(X_train)
         several = isinstance(y_train, (list, tuple))
         self.y_train = [np.asarray(y) for y in y_train] if several else np.asarray(y_train)
-        self.batch_size = batch_size
-        self.alpha = alpha
+        self.batch_size = check_integer("batch_size", batch_size, at_least=1)
+        self.alpha = check_positive("alpha", alpha)
         self.shuffle = shuffle
         self.datagen = datagen
         self.seed = check_seed(seed)
@@ -105,11 +106,9 @@ class MixupGenerator(keras.utils.PyDataset):
                     "class numbers cannot be blended. "
                     f"Received: y_train.shape={y.shape}, images={self.sample_num}"
                 )
-        if not self.alpha > 0:
-            raise ValueError(f"Argument `alpha` must be positive. Received: alpha={self.alpha}")
-        if not 1 <= self.batch_size <= self.sample_num // 2:
+        if self.batch_size > self.sample_num // 2:
             raise ValueError(
-                "Argument `batch_size` must be at least 1 and at most half the number of images. "
+                "Argument `batch_size` must be at most half the number of images. "
                 f"Received: batch_size={self.batch_size}, images={self.sample_num}"
             )
         methods = ("random_transform", "standardize")

@@ -9,7 +9,7 @@ import zipfile
 import numpy as np
 from numpy.lib import format as npy
 
-from keras_twist.data.errors import DataError, MissingFile, shown
+from keras_twist.data.errors import DataError, MissingFile, first_line, shown
 from keras_twist.files import partial_file, remove_stale_partials
 
 _HEADER = {(1, 0): npy.read_array_header_1_0, (2, 0): npy.read_array_header_2_0}
@@ -97,8 +97,7 @@ def read_npz(path, check, checksums=False):
         raise kind(f"{os.fspath(path)} cannot be read: {reason}.") from error
     except Exception as error:  # zipfile and the header parser fail in many ways on damage.
         raise DataError(
-            f"{os.fspath(path)} is truncated, damaged or of another kind: "
-            f"{shown(str(error)[:200]) or type(error).__name__}."
+            f"{os.fspath(path)} is truncated, damaged or of another kind: {first_line(error)}."
         ) from error
 
 

@@ -7,7 +7,6 @@ import numpy as np
 from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation
 from keras_twist.data.imgaug import PythonAugmentation
-from keras_twist.data.loops import compile_operations
 
 
 def is_random(operation):
@@ -30,11 +29,22 @@ def check_operations(name, operations):
             )
 
 
+def check_compilable(operations, why):
+    """Raise `ValueError` for an operation in Python, with the reason why there may be none."""
+    if any(isinstance(operation, PythonAugmentation) for operation in operations):
+        raise ValueError(
+            f"Argument `augment` must not hold `from_imgaug` {why}. "
+            f"Received: augment={operations!r}"
+        )
+
+
 class Operator:
     """Runs operations in order; what they draw can be made at one place and used at another.
 
-    Neighbours are compiled by XLA, as `compile_operations` does. A `PythonAugmentation` divides
-    them: it is called as Python code, between two such functions.
+    Neighbours are compiled by XLA as one, which saves passes over memory, but for those that say
+    `alone`: XLA would calculate their pixels again for every operation behind them. Inside one
+    function of JAX, all are compiled as one, which costs it little. A `PythonAugmentation` is
+    called as Python code, between two such functions.
 
     Args:
         operations: Tuple of `Augmentation`s, `PythonAugmentation`s and plain functions of images.
@@ -42,15 +52,7 @@ class Operator:
 
     def __init__(self, operations):
         self.operations = tuple(operations)
-        self._stages = []
-        for by_python, group in itertools.groupby(
-            _checked(self.operations), lambda operation: isinstance(operation, PythonAugmentation)
-        ):
-            if by_python:
-                self._stages.extend((_call_python(operation), 1) for operation in group)
-            else:
-                group = tuple(group)
-                self._stages.append((compile_operations(group), len(group)))
+        self._stages = [(_stage(group), len(group)) for group in _groups(_checked(self.operations))]
 
     def draw(self, shape, seed, examples=None):
         """What the operations draw for a batch.
@@ -98,6 +100,34 @@ class Operator:
         return images
 
 
+def _groups(operations):
+    """Lists of neighbours that are compiled as one; what stands alone is a list by itself."""
+    groups, joins = [], False
+    for operation in operations:
+        alone = isinstance(operation, PythonAugmentation) or (
+            isinstance(operation, Augmentation) and operation.alone
+        )
+        if alone or not joins:
+            groups.append([])
+        groups[-1].append(operation)
+        joins = not alone
+    return groups
+
+
+def _stage(group):
+    """Function `(images, draws)` that runs the operations of a group."""
+    if isinstance(group[0], PythonAugmentation):
+        return _call_python(group[0])
+
+    def apply_all(images, draws):
+        for operation, drawn in zip(group, draws, strict=True):
+            apply = operation.apply if isinstance(operation, Augmentation) else operation
+            images = apply(images, **drawn)
+        return images
+
+    return stateless.compiled(apply_all)
+
+
 def _checked(operations):
     """The operations, of which those before the last draw must keep the shape of the images."""
     drawing = [isinstance(operation, Augmentation) for operation in operations]
@@ -124,9 +154,9 @@ def _call_python(operation):
     import tensorflow as tf
 
     def run(images, seed):
-        # A copy, because the array that comes in is TensorFlow's own memory.
         # The second word is which of the operations it is, the first that of the batch.
         number = int(seed[0]) + int(seed[1]) * 0x9E3779B9
+        # A copy, because the array that comes in is TensorFlow's own memory.
         return operation.run(np.array(images), number % 2**31)
 
     def apply(images, draws):

@@ -15,7 +15,7 @@ import pickletools
 
 import numpy as np
 
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, first_line
 
 MAX_PICKLE_BYTES = 64 * 2**20
 
@@ -182,9 +182,7 @@ def load_arrays(data, source="pickle"):
     except pickle.UnpicklingError as error:
         raise DataError(f"{source} is not a CIFAR-10 pickle, or damaged: {error}.") from error
     except Exception as error:  # Damaged opcodes fail in every way there is: all are damage here.
-        raise DataError(
-            f"{source} is truncated or damaged: {shown(str(error)[:200]) or type(error).__name__}."
-        ) from error
+        raise DataError(f"{source} is truncated or damaged: {first_line(error)}.") from error
 
 
 def _scan(data):

@@ -8,7 +8,7 @@ import warnings
 
 import numpy as np
 
-from keras_twist.data.errors import DataError, shown
+from keras_twist.data.errors import DataError, first_line, shown
 
 # A 32 x 32 picture has 3 kB uncompressed; the rest is room for metadata.
 _MAX_PICTURE_BYTES = 2**20
@@ -113,8 +113,3 @@ def import_pillow():
             "Reading PNG or JPEG needs Pillow: pip install 'keras_twist[train]'."
         ) from error
     return Image
-
-
-def first_line(error):
-    """Returns what an error says, in one printable line of at most 200 characters."""
-    return shown((str(error).splitlines() or [type(error).__name__])[0][:200])

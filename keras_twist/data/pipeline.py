@@ -7,9 +7,8 @@ import numpy as np
 from keras_twist.arguments import check_integer
 from keras_twist.data import stateless
 from keras_twist.data.batches import Batches, check_arrays, fetch, made_ahead
-from keras_twist.data.imgaug import PythonAugmentation
 from keras_twist.data.made_batches import MadeBatches, MadeEpochs
-from keras_twist.data.operator import Operator, check_operations, is_random
+from keras_twist.data.operator import Operator, check_compilable, check_operations, is_random
 
 
 def train_dataset(
@@ -83,7 +82,7 @@ def train_dataset(
         images, labels, batch_size, augment, mix, seed, num_classes, drop_remainder, "CPU:0"
     )
     if stateless.on_jax():
-        _check_compilable("augment", augment)
+        check_compilable(augment, "on JAX, whose compiled functions call no Python code")
         batches.check()
         if repeat:
             return MadeBatches(lambda number: batches.at(initial_step + number))
@@ -106,15 +105,6 @@ def train_dataset(
         cardinality = tf.data.experimental.assert_cardinality(batches.steps)
         indices = epochs.flat_map(batches.order).apply(cardinality)
     return made_ahead(indices, make_batch)
-
-
-def _check_compilable(name, operations):
-    """Raise `ValueError` for an operation in Python, which a function of JAX cannot call."""
-    if any(isinstance(operation, PythonAugmentation) for operation in operations):
-        raise ValueError(
-            f"Argument `{name}` must not hold `from_imgaug` on JAX, whose compiled functions call "
-            f"no Python code. Received: {name}={operations!r}"
-        )
 
 
 def eval_dataset(images, labels, batch_size, transform=(), num_classes=None):

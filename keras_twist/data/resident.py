@@ -5,9 +5,8 @@ import contextlib
 from keras_twist.arguments import check_integer
 from keras_twist.data import stateless
 from keras_twist.data.batches import Batches, check_arrays, made_ahead
-from keras_twist.data.imgaug import PythonAugmentation
 from keras_twist.data.made_batches import MadeBatches
-from keras_twist.data.operator import check_operations
+from keras_twist.data.operator import check_compilable, check_operations
 
 
 class ResidentFeed:
@@ -49,11 +48,7 @@ class ResidentFeed:
 
     def __init__(self, images, labels, batch_size, augment=(), mix=None, seed=0, num_classes=None):
         check_operations("augment", augment)
-        if any(isinstance(operation, PythonAugmentation) for operation in augment):
-            raise ValueError(
-                "Argument `augment` must not hold `from_imgaug` here: a compiled step cannot call "
-                "Python code. Use `train_dataset`."
-            )
+        check_compilable(augment, "here: a compiled step calls no Python code; use `train_dataset`")
         images, labels = check_arrays(images, labels, batch_size, num_classes, augment)
         self._batches = Batches(
             images, labels, batch_size, augment, mix, seed, num_classes, True, _device()
@@ -103,7 +98,7 @@ class ResidentFeed:
                 "Argument `model` must be compiled with jit_compile=False: XLA cannot draw what "
                 "`mix` draws in a step. Or use `train_dataset`. Received: jit_compile=True"
             )
-        step = model.train_step
+        step, before = model.train_step, vars(model).get("train_step")
 
         def train_step(drawn):
             return step(self.make_batch(drawn))
@@ -115,7 +110,10 @@ class ResidentFeed:
         try:
             yield
         finally:
-            del model.train_step
+            if before is None:
+                del model.train_step
+            else:
+                model.train_step = before
             model.train_function = None
 
 

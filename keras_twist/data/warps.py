@@ -6,7 +6,7 @@ from keras import ops
 from keras_twist.data import stateless
 from keras_twist.data.augment import Augmentation
 from keras_twist.ops import draws, geometry
-from keras_twist.ops.pixels import as_fill, check_mode, check_number, check_range
+from keras_twist.ops.pixels import as_fill, check_number, check_range
 
 
 def random_rotation(degrees=15.0, mode="constant", value=0):
@@ -35,7 +35,6 @@ def random_rotation(degrees=15.0, mode="constant", value=0):
         exact, where OpenCV rounds places to 1/32 of a pixel.
     """
     check_number("degrees", degrees, 0, 180)
-    check_mode(mode)
     value = as_fill(value, mode)
 
     def draw(uniform, shape):
@@ -72,7 +71,6 @@ def random_translation(height=0.1, width=0.1, mode="constant", value=0):
     """
     check_number("height", height, 0, 1)
     check_number("width", width, 0, 1)
-    check_mode(mode)
     value = as_fill(value, mode)
 
     def draw(uniform, shape):

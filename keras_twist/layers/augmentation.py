@@ -5,13 +5,15 @@ import threading
 import keras
 from keras import ops
 
-from keras_twist.arguments import check_integer
+from keras_twist.arguments import check_choice, check_integer
 from keras_twist.ops import draws
 from keras_twist.ops import image as image_ops
 from keras_twist.ops.pixels import as_fill, as_numbers, check_square
 
 # Which layer is being called in a thread.
 _running = threading.local()
+
+FLIP_MODES = ("horizontal", "vertical", "horizontal_and_vertical")
 
 
 class RandomImageLayer(keras.layers.Layer):
@@ -120,8 +122,7 @@ class RandomPadCrop(RandomImageLayer):
 
     def __init__(self, padding=4, mode="reflect", value=0, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        image_ops.check_padding(padding, mode)
-        self.padding = int(padding)
+        self.padding = image_ops.check_padding(padding, mode)
         self.mode = mode
         self.value = as_fill(value, mode)
 
@@ -169,12 +170,7 @@ class RandomFlip(RandomImageLayer):
 
     def __init__(self, mode="horizontal", seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        if mode not in ("horizontal", "vertical", "horizontal_and_vertical"):
-            raise ValueError(
-                "Argument `mode` must be 'horizontal', 'vertical' or 'horizontal_and_vertical'. "
-                f"Received: mode={mode!r}"
-            )
-        self.mode = mode
+        self.mode = check_choice("mode", mode, FLIP_MODES)
 
     def draw(self, shape):
         return {way: draws.chance(self.uniform, shape) for way in self.mode.split("_and_")}

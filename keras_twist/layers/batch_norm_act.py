@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_twist.arguments import check_number
+from keras_twist.arguments import check_positive
 from keras_twist.ops.activations import mish
 from keras_twist.ops.norm_fusion import batch_norm_act
 from keras_twist.ops.op_by_op import fusible
@@ -46,12 +46,13 @@ class BatchNormAct(keras.layers.BatchNormalization):
     Reference:
         - [Ioffe and Szegedy, 2015](https://arxiv.org/abs/1502.03167)
 
-        Differs from `keras.layers.BatchNormalization` in: nothing but rounding and speed.
+        Differs from `keras.layers.BatchNormalization` in: the activation and `bias_rate`; in
+        nothing else but rounding and speed.
     """
 
     def __init__(self, activation=None, bias_rate=None, **kwargs):
         if bias_rate is not None:
-            check_number("bias_rate", bias_rate, "> 0", lambda number: number > 0)
+            bias_rate = check_positive("bias_rate", bias_rate)
             kwargs["center"] = False
         super().__init__(**kwargs)
         self.bias_rate = bias_rate

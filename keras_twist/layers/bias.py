@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from keras_twist.arguments import check_number
+from keras_twist.arguments import check_positive
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -41,7 +41,7 @@ class Bias(keras.layers.Layer):
 
     def __init__(self, rate=1.0, **kwargs):
         super().__init__(**kwargs)
-        self.rate = check_number("rate", rate, "> 0", lambda number: number > 0)
+        self.rate = check_positive("rate", rate)
 
     def build(self, input_shape):
         self.bias = self.add_weight(shape=(input_shape[-1],), initializer="zeros", name="bias")

@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_twist.arguments import check_integer
+from keras_twist.arguments import check_choice, check_integer
 
 __all__ = ["MaxBlurPool2D"]
 
@@ -66,11 +66,7 @@ class MaxBlurPool2D(keras.layers.Layer):
         self.blur_size = check_integer("blur_size", blur_size, at_least=1)
         if blur_size % 2 == 0:
             raise ValueError(f"`blur_size` must be odd. Received: blur_size={blur_size}.")
-        if border not in BORDERS:
-            raise ValueError(
-                f"`border` must be one of {tuple(BORDERS)}. Received: border={border}."
-            )
-        self.border = border
+        self.border = check_choice("border", border, BORDERS)
         self.input_spec = keras.layers.InputSpec(ndim=4)
 
     def build(self, input_shape):

@@ -69,11 +69,8 @@ class RandomErasing(RandomImageLayer):
         **kwargs,
     ):
         super().__init__(seed=seed, **kwargs)
-        self.area, self.aspect, self.value_range = check_erasing(
-            probability, area, aspect, max_count, fill, value_range
-        )
-        self.probability = probability
-        self.max_count = int(max_count)
+        checked = check_erasing(probability, area, aspect, max_count, fill, value_range)
+        self.probability, self.area, self.aspect, self.max_count, self.value_range = checked
         self.fill = as_numbers(fill)
         self.log_aspect = log_aspect
 
@@ -93,13 +90,5 @@ class RandomErasing(RandomImageLayer):
         return erase_rectangles(images, **drawn, fill=self.fill, value_range=self.value_range)
 
     def get_config(self):
-        own = {
-            "probability": self.probability,
-            "area": self.area,
-            "aspect": self.aspect,
-            "max_count": self.max_count,
-            "fill": self.fill,
-            "value_range": self.value_range,
-            "log_aspect": self.log_aspect,
-        }
-        return {**super().get_config(), **own}
+        names = "probability area aspect max_count fill value_range log_aspect".split()
+        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

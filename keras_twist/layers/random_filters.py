@@ -53,9 +53,8 @@ class RandomGaussianBlur(RandomImageLayer):
     ):
         super().__init__(seed=seed, **kwargs)
         self.sigma = check_range("sigma", sigma, 0)
-        check_number("probability", probability, 0, 1)
+        self.probability = check_number("probability", probability, 0, 1)
         check_mode(mode)
-        self.probability = probability
         self.radius = filters.blur_radius(radius, self.sigma[1])
         self.mode = mode
 

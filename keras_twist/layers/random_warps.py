@@ -4,7 +4,7 @@ import keras
 
 from keras_twist.layers.augmentation import RandomImageLayer
 from keras_twist.ops import draws, geometry
-from keras_twist.ops.pixels import as_fill, check_mode, check_number
+from keras_twist.ops.pixels import as_fill, check_number
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -44,9 +44,7 @@ class RandomRotation(RandomImageLayer):
 
     def __init__(self, degrees=15.0, mode="constant", value=0, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        check_number("degrees", degrees, 0, 180)
-        check_mode(mode)
-        self.degrees = degrees
+        self.degrees = check_number("degrees", degrees, 0, 180)
         self.mode = mode
         self.value = as_fill(value, mode)
 
@@ -98,11 +96,8 @@ class RandomTranslation(RandomImageLayer):
 
     def __init__(self, height=0.1, width=0.1, mode="constant", value=0, seed=None, **kwargs):
         super().__init__(seed=seed, **kwargs)
-        check_number("height", height, 0, 1)
-        check_number("width", width, 0, 1)
-        check_mode(mode)
-        self.height = height
-        self.width = width
+        self.height = check_number("height", height, 0, 1)
+        self.width = check_number("width", width, 0, 1)
         self.mode = mode
         self.value = as_fill(value, mode)
 

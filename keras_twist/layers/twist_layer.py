@@ -3,13 +3,12 @@
 Longer than 250 lines, because a third of it documents the arguments.
 """
 
-import math
-
 import keras
 from keras import ops
 
-from keras_twist.arguments import check_integer, check_number
+from keras_twist.arguments import check_choice, check_integer, check_number
 from keras_twist.layers.initializers import varied
+from keras_twist.ops.pixels import check_range
 from keras_twist.ops.twist_forms import FIELDS, fold_centers, twisted
 from keras_twist.ops.twist_geometry import ORIGINS, free_values
 
@@ -148,10 +147,10 @@ class TwistLayer(keras.layers.Layer):
                 f"`groups` must divide `filters`. Received: groups={groups}, filters={filters}."
             )
         self.masked = bool(masked)
-        self.origin = _one_of("origin", origin, ORIGINS)
-        self.field = _one_of("field", field, tuple(FIELDS))
-        self.padding = _one_of("padding", padding, PADDINGS)
-        self.data_format = _one_of("data_format", data_format, ("channels_last",))
+        self.origin = check_choice("origin", origin, ORIGINS)
+        self.field = check_choice("field", field, FIELDS)
+        self.padding = check_choice("padding", padding, PADDINGS)
+        self.data_format = check_choice("data_format", data_format, ("channels_last",))
         self.full_kernels = bool(full_kernels)
         if self.full_kernels and self.field != "free":
             raise ValueError(
@@ -159,9 +158,9 @@ class TwistLayer(keras.layers.Layer):
                 f"Received: full_kernels={full_kernels}, field={field}."
             )
         self.ramp = check_number("ramp", ramp, "in (0, 1]", lambda ramp: 0 < ramp <= 1)
-        self.radius_range = _positive_range("radius_range", radius_range)
+        self.radius_range = check_range("radius_range", radius_range, 0, strict=True)
         self.center_range = check_number(
-            "center_range", center_range, ">= 0 and finite", lambda limit: 0 <= limit < math.inf
+            "center_range", center_range, ">= 0", lambda limit: limit >= 0
         )
         self.use_bias = bool(use_bias)
         self.activation = keras.activations.get(activation)
@@ -244,7 +243,6 @@ class TwistLayer(keras.layers.Layer):
             self.field,
             modulation=(center_x, center_y, self.radius, self.origin, self.ramp),
             strides=self.strides,
-            groups=self.groups,
             padding=self.padding,
             training=training,
         )
@@ -273,21 +271,3 @@ class TwistLayer(keras.layers.Layer):
         for name in ("kernel_constraint", "bias_constraint"):
             config[name] = keras.constraints.serialize(getattr(self, name))
         return config
-
-
-def _positive_range(name, value):
-    try:
-        low, high = (check_number(name, v, "> 0", lambda v: 0 < v < math.inf) for v in value)
-    except (TypeError, ValueError):
-        low, high = 1.0, 0.0
-    if low > high:
-        raise ValueError(
-            f"`{name}` must be two positive floats in ascending order. Received: {name}={value}."
-        )
-    return (low, high)
-
-
-def _one_of(name, value, allowed):
-    if value not in allowed:
-        raise ValueError(f"`{name}` must be one of {allowed}. Received: {name}={value}.")
-    return value

@@ -10,6 +10,7 @@ from collections.abc import Callable
 import keras
 from keras import layers
 
+from keras_twist.arguments import check_choice
 from keras_twist.layers.blur_pool import MaxBlurPool2D
 from keras_twist.layers.simple_self_attention import SimpleSelfAttention
 from keras_twist.layers.twist_layer import TwistLayer
@@ -101,8 +102,7 @@ def residual_net(
 
 def check_options(pool, conv, stem_strides):
     """Raise for options that no network here has."""
-    if pool not in POOLS:
-        raise ValueError(f"Argument `pool` must be one of {POOLS}. Received: pool={pool!r}")
+    check_choice("pool", pool, POOLS)
     if not callable(conv) and conv not in CONVS:
         raise ValueError(
             f"Argument `conv` must be one of {CONVS} or a function. Received: conv={conv!r}"

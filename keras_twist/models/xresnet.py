@@ -45,7 +45,7 @@ OPTIONS = """
 
     Returns:
         `keras.Model` from images `(batch, *input_shape)`, normalised per channel, to float32 logits
-        `(batch, num_classes)`. Layers are named `stem1_conv`, `stage2_block1_norm3`, ...
+        `(batch, num_classes)`. Layers are named `stem_conv1`, `stage2_block1_norm3`, ...
 
     Raises:
         ValueError: if an option is unknown, or `widths` has not one number per stage or one that

@@ -89,6 +89,6 @@ def mish(x):
         # A symbolic tensor records operations; the custom gradient has none to record.
         return x * ops.tanh(ops.softplus(x))
     x = ops.convert_to_tensor(x)
-    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
+    if not keras.backend.is_float_dtype(x.dtype):
         x = ops.cast(x, keras.config.floatx())
     return _mish(x)

@@ -16,7 +16,8 @@ from keras_twist.ops.pixels import (
     dtype_range,
 )
 
-# Shape of the numbers that decide each random fill, from the shape of the images and their count.
+# Shape of the numbers that decide each random fill, from that of the images and the number of
+# rectangles.
 NOISE_SHAPES = {
     "pixel": lambda shape, count: (shape[0],),
     "normal": lambda shape, count: (shape[0],),
@@ -66,11 +67,6 @@ def erase_rectangles(images, top, left, height, width, noise=None, fill="pixel",
     integers = not keras.backend.is_float_dtype(dtype)
     constant = not isinstance(fill, str)
     if constant:
-        if isinstance(fill, list | tuple) and len(fill) != images.shape[-1]:
-            raise ValueError(
-                "Argument `fill` must be one number, or one per channel; the range of random "
-                f"numbers is `value_range`. Received: fill={fill}, channels={images.shape[-1]}"
-            )
         noise = fill
     elif fill == "normal":
         if integers:
@@ -167,11 +163,11 @@ def rectangle_share(top, left, height, width, image_height, image_width):
 
 
 def check_erasing(probability, area, aspect, max_count, fill, value_range):
-    """The three ranges as floats, or `ValueError` for what random erasing cannot work with."""
-    check_number("probability", probability, 0, 1)
+    """All but `fill` as numbers, or `ValueError` for what random erasing cannot work with."""
+    probability = check_number("probability", probability, 0, 1)
     area = check_range("area", area, 0, 1)
     aspect = check_range("aspect", aspect, 0, strict=True)
-    check_integer("max_count", max_count, at_least=1)
+    max_count = check_integer("max_count", max_count, at_least=1)
     if isinstance(fill, str):
         if fill not in NOISE_SHAPES:
             raise ValueError(
@@ -187,4 +183,4 @@ def check_erasing(probability, area, aspect, max_count, fill, value_range):
                 f"Received: value_range={value_range}, fill={fill!r}"
             )
         value_range = check_range("value_range", value_range)
-    return area, aspect, value_range
+    return probability, area, aspect, max_count, value_range

@@ -211,9 +211,9 @@ def blend(first, second, weight):
 
 
 def check_padding(padding, mode):
-    """Raise `ValueError` unless `pad_crop` can work with these two arguments."""
-    check_integer("padding", padding, at_least=0)
+    """The padding as an int, or `ValueError` if `pad_crop` cannot work with these two."""
     check_mode(mode)
+    return check_integer("padding", padding, at_least=0)
 
 
 def _flip(images, flip, axis):

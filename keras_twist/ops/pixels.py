@@ -62,7 +62,11 @@ def as_numbers(value):
 
 
 def as_fill(value, mode):
-    """The number or list that fills places outside; `ValueError` where `mode` has no use for it."""
+    """The number or list that fills places outside; `ValueError` where `mode` has no use for it.
+
+    Nor may `mode` be anything but a padding rule.
+    """
+    check_mode(mode)
     value = as_numbers(value)
     if mode != "constant" and np.any(value):
         raise ValueError(
@@ -102,7 +106,7 @@ def restore(values, dtype, value_range=None):
 
     Float images are clipped to `value_range`, if there is one.
     """
-    if not keras.backend.is_float_dtype(keras.backend.standardize_dtype(dtype)):
+    if not keras.backend.is_float_dtype(dtype):
         return ops.cast(ops.clip(ops.round(values), *(value_range or dtype_range(dtype))), dtype)
     if value_range is not None:
         values = ops.clip(values, *value_range)
@@ -116,8 +120,7 @@ def per_image(draw, dtype):
 
 def check_mode(mode):
     """Raise `ValueError` unless `mode` is a padding rule."""
-    if mode not in PADDING_MODES:
-        raise ValueError(f"Argument `mode` must be one of {PADDING_MODES}. Received: mode={mode!r}")
+    arguments.check_choice("mode", mode, PADDING_MODES)
 
 
 def check_range(name, pair, low=-np.inf, high=np.inf, strict=False):
@@ -126,11 +129,11 @@ def check_range(name, pair, low=-np.inf, high=np.inf, strict=False):
     `strict` excludes `low` itself.
     """
     try:
-        first, second = (float(number) for number in pair)
+        first, second = (arguments.check_number(name, n, "", lambda _: True) for n in pair)
     except (TypeError, ValueError):
         first = second = np.nan
     if not (low <= first <= second <= high) or (strict and first == low):
-        limits = f"{'(' if strict else '['}{low:g}, {high:g}]"
+        limits = f"{'(' if strict else '['}{low:g}, {high:g}{']' if high < np.inf else ')'}"
         raise ValueError(
             f"Argument `{name}` must be two numbers in {limits}, the lower bound first. "
             f"Received: {name}={pair}"
@@ -140,7 +143,7 @@ def check_range(name, pair, low=-np.inf, high=np.inf, strict=False):
 
 def check_number(name, number, low, high=np.inf):
     """A float, or `ValueError` unless it lies in `[low, high]`."""
-    allowed = f"in [{low:g}, {high:g}]"
+    allowed = f"in [{low:g}, {high:g}]" if high < np.inf else f">= {low:g}"
     return arguments.check_number(name, number, allowed, lambda number: low <= number <= high)
 
 
@@ -157,7 +160,7 @@ def check_square(size, height, width):
 
 def check_value_range(value_range, dtype):
     """Raise `ValueError` if integer images cannot hold the limits, which would wrap around."""
-    if value_range is None or keras.backend.is_float_dtype(keras.backend.standardize_dtype(dtype)):
+    if value_range is None or keras.backend.is_float_dtype(dtype):
         return
     low, high = dtype_range(dtype)
     if not low <= value_range[0] <= value_range[1] <= high:

@@ -36,7 +36,6 @@ def twisted(
     field,
     modulation,
     strides=(1, 1),
-    groups=1,
     padding="same",
     training=False,
     form=None,
@@ -50,7 +49,7 @@ def twisted(
         form = _cheapest(inputs, kernel.shape[2], twist_y is None, masked, strides, training)
     if form == "fused":
         return fused(inputs, kernel, twist, field, modulation, padding)
-    terms = FORMS[form](inputs, kernel, twist, twist_y, field, strides, groups, padding)
+    terms = FORMS[form](inputs, kernel, twist, twist_y, field, strides, padding)
     return modulate(*terms, *modulation)
 
 
@@ -83,17 +82,19 @@ def fold_centers(kernel, twist, twist_y, field, center_x, center_y):
     return kernel - antisymmetric_kernel(center_x * twist + center_y * twist_y)
 
 
-def separate(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, padding="same"):
+def separate(inputs, kernel, twist, twist_y, field, strides=(1, 1), padding="same"):
     """Three convolutions."""
     kernels = _full_kernels(kernel, twist, twist_y, field)
     return convolve(inputs, kernels, strides, padding)
 
 
-def differences(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, padding="same"):
+def differences(inputs, kernel, twist, twist_y, field, strides=(1, 1), padding="same"):
     """The 4 differences of opposite neighbours, then one matrix product for each of Kx and Ky."""
     features = [antisymmetric_sum([inputs], [offset], padding) for offset in OFFSETS]
+    channels = inputs.shape[-1]
+    groups = channels // kernel.shape[2]
     if groups > 1:  # the 4 features of one group must stay together
-        space, channels = ops.shape(features[0])[:3], inputs.shape[-1]
+        space = ops.shape(features[0])[:3]
         features = [ops.reshape(f, (*space, groups, channels // groups)) for f in features]
         features = ops.reshape(ops.stack(features, axis=4), (*space, 4 * channels))
     else:
@@ -105,7 +106,7 @@ def differences(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1,
     return [*convolve(inputs, [kernel], strides, padding), *along]
 
 
-def products(inputs, kernel, twist, twist_y, field, strides=(1, 1), groups=1, padding="same"):
+def products(inputs, kernel, twist, twist_y, field, strides=(1, 1), padding="same"):
     """4 matrix products, then their differences, for a Ky that is a quarter turn of Kx."""
     values = _products(inputs, twist)
     turned = [_turn(offset, FIELDS[field]) for offset in OFFSETS]

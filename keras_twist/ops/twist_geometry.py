@@ -2,6 +2,8 @@
 
 from keras import ops
 
+from keras_twist.arguments import check_choice
+
 __all__ = [
     "antisymmetric_kernel",
     "antisymmetrize",
@@ -140,8 +142,7 @@ def coordinate_grid(height, width, origin="center", dtype="float32"):
 
 def coordinate_axes(height, width, origin, dtype):
     """Returns the coordinates along each axis, tensors of shape `(width,)` and `(height,)`."""
-    if origin not in ORIGINS:
-        raise ValueError(f"`origin` must be one of {ORIGINS}. Received: origin={origin}.")
+    check_choice("origin", origin, ORIGINS)
     start = 1.0 if origin == "center" else 0.0
     # Multiply before dividing: 2 j / w is then exact wherever it can be.
     return tuple(

@@ -5,7 +5,7 @@ import re
 import keras
 from keras import ops
 
-from keras_twist.arguments import check_integer, check_number
+from keras_twist.arguments import check_integer, check_positive
 from keras_twist.ops.orthogonalize import orthogonalize
 from keras_twist.ops.precision import at_least_float32
 from keras_twist.optimizers._base import check_fraction, dense_gradient
@@ -75,7 +75,7 @@ class Muon(SGD):
     ):
         """Store the settings."""
         super().__init__(learning_rate, momentum, nesterov, weight_decay, coupled, **kwargs)
-        self.kernel_rate = check_number("kernel_rate", kernel_rate, "> 0", lambda rate: rate > 0)
+        self.kernel_rate = check_positive("kernel_rate", kernel_rate)
         self.kernel_momentum = check_fraction("kernel_momentum", kernel_momentum)
         self.steps = check_integer("steps", steps, at_least=1)
         if isinstance(exclude, str):  # Each of its letters would be a pattern.

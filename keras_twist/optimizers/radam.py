@@ -5,7 +5,7 @@ import math
 import keras
 from keras import ops
 
-from keras_twist.arguments import check_number
+from keras_twist.arguments import check_choice, check_number, check_positive
 from keras_twist.ops.precision import at_least_float32
 from keras_twist.optimizers._base import (
     LearningRateSchedule,
@@ -85,8 +85,9 @@ class RAdam(RealUpdateOptimizer):
     Reference:
         [On the Variance of the Adaptive Learning Rate and Beyond](https://arxiv.org/abs/1908.03265),
         [ranger.py](https://github.com/lessw2020/Ranger-Deep-Learning-Optimizer).
-        Differs from it in: nothing in what is computed. tensorflow-addons' RectifiedAdam compares
-        with `>=`, and has warm-up and a minimum rate, which are a schedule's work here.
+        Differs from it in: nothing in what is computed. tensorflow-addons' RectifiedAdam is
+        `epsilon_mode="debiased"`, compares with `>=`, and has warm-up and a minimum rate, which
+        are a schedule's work here.
     """
 
     def __init__(
@@ -105,14 +106,10 @@ class RAdam(RealUpdateOptimizer):
         weight_decay = check_weight_decay(weight_decay)
         _check_beta("beta_1", beta_1)
         beta_2 = check_number("beta_2", beta_2, "in (0, 1)", lambda beta: 0.0 < beta < 1.0)
-        epsilon = check_number("epsilon", epsilon, "> 0", lambda number: number > 0.0)
+        epsilon = check_positive("epsilon", epsilon)
         # Below 4 the rectifier is not defined.
         threshold = check_number("threshold", threshold, ">= 4", lambda number: number >= 4)
-        if epsilon_mode not in EPSILON_MODES:
-            raise ValueError(
-                f"`epsilon_mode` must be one of {EPSILON_MODES}. "
-                f"Received: epsilon_mode={epsilon_mode}"
-            )
+        check_choice("epsilon_mode", epsilon_mode, EPSILON_MODES)
         super().__init__(learning_rate=learning_rate, weight_decay=weight_decay, **kwargs)
         self._beta_1 = self._add_hyperparameter("beta_1", beta_1)
         self.beta_2 = beta_2

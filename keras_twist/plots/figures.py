@@ -35,13 +35,14 @@ def new_figure(**options):
         ) from error
     figure = Figure(layout="constrained", **options)
     # Notebooks show figures as pictures once pyplot is imported. This one they need not know.
-    figure._repr_png_ = functools.partial(_png, figure)
+    figure._repr_png_ = functools.partial(png, figure)
     return figure
 
 
-def _png(figure):
+def png(figure, **options):
+    """Bytes of a figure as PNG; `options` are those of `savefig`."""
     file = io.BytesIO()
-    figure.savefig(file, format="png")
+    figure.savefig(file, format="png", **options)
     return file.getvalue()
 
 

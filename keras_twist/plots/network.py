@@ -32,11 +32,11 @@ def plot_network(model, title=None):
         >>> figure.get_suptitle()
         'davidnet: 26,620 parameters'
     """
-    from matplotlib.patches import FancyBboxPatch
-
     blocks, skips = network_blocks(model)
     rows = len(blocks) + 1
     figure = new_figure(figsize=(7.2, 0.7 + 1.5 * _LINES * rows))
+    from matplotlib.patches import FancyBboxPatch  # After what says how to get matplotlib.
+
     axes = figure.subplots()
     axes.set(xlim=(-0.12, 1.75), ylim=(rows - 0.45, -0.3))
     axes.set_axis_off()

@@ -6,7 +6,7 @@ import numpy as np
 
 from keras_twist.plots.figures import new_figure, show_image, verbatim
 from keras_twist.plots.scores import (
-    check_labels,
+    as_labels,
     check_lengths,
     confusion_matrix,
     most_confidently_wrong,
@@ -47,7 +47,7 @@ def plot_misclassified(images, labels, scores, class_names=None, count=20):
         'dog 80\\xa0%\\ntrue: cat 20\\xa0%'
     """
     shares = probabilities(scores)
-    labels = check_labels("labels", labels, shares.shape[1])
+    labels = as_labels("labels", labels, shares.shape[1])
     images = np.asarray(images)
     check_lengths(images=images, labels=labels, scores=shares)
     names = checked_names(class_names, shares.shape[1])

@@ -57,7 +57,7 @@ def most_confidently_wrong(labels, scores, count=20):
     """
     count = check_integer("count", count, at_least=1)
     shares = probabilities(scores)
-    labels = check_labels("labels", labels, shares.shape[1])
+    labels = as_labels("labels", labels, shares.shape[1])
     check_lengths(labels=labels, scores=shares)
     predicted = shares.argmax(axis=1)
     wrong = np.flatnonzero(predicted != labels)
@@ -82,8 +82,8 @@ def confusion_matrix(labels, predictions, classes):
         >>> confusion_matrix([0, 0, 1], [0, 1, 1], 2).tolist()
         [[1, 1], [0, 1]]
     """
-    labels = check_labels("labels", labels, classes)
-    predictions = check_labels("predictions", predictions, classes)
+    labels = as_labels("labels", labels, classes)
+    predictions = as_labels("predictions", predictions, classes)
     check_lengths(labels=labels, predictions=predictions)
     pairs = np.bincount(classes * labels + predictions, minlength=classes**2)
     return pairs.reshape(classes, classes)
@@ -113,8 +113,8 @@ def class_table(labels, predictions, class_names):
         >>> dog["confused_with"]
     """
     classes = len(class_names)
-    labels = check_labels("labels", labels, classes)
-    predictions = check_labels("predictions", predictions, classes)
+    labels = as_labels("labels", labels, classes)
+    predictions = as_labels("predictions", predictions, classes)
     check_lengths(labels=labels, predictions=predictions)
     right = labels == predictions
     # Not from the confusion matrix, which 100,000 classes would make too large for any memory.
@@ -147,7 +147,7 @@ def _most_frequent_mistakes(labels, predictions):
     return found
 
 
-def check_labels(name, labels, classes):
+def as_labels(name, labels, classes):
     """Labels as integers, or an error unless they are integers in `[0, classes)`."""
     labels = np.asarray(labels)
     if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer):

@@ -9,7 +9,6 @@ from keras_twist.data import (
     CIFAR10_STD,
     augment,
     load_cifar10,
-    mixup,
 )
 from keras_twist.recipes import cifar_networks
 from keras_twist.recipes.policies import GrowingAverage, build_muon
@@ -58,26 +57,21 @@ def normalization():
     return augment.normalize(CIFAR10_MEAN, CIFAR10_STD)
 
 
-def training_options(recipe, data):
-    """What a recipe does to images, as arguments of `train_dataset` and `ResidentFeed`."""
-    operations = []
+def operations(recipe, data):
+    """What a recipe does to each image by itself, for `train_dataset` and `ResidentFeed`."""
+    done = []
     if recipe.padding:
-        operations.append(augment.random_pad_crop(recipe.padding))
+        done.append(augment.random_pad_crop(recipe.padding))
     if recipe.flip:
         flip = augment.alternating_flip if recipe.alternating_flip else augment.random_flip
-        operations.append(flip())
+        done.append(flip())
     if recipe.erasing:
         # Before normalisation, so in the units of the pixels.
-        operations.append(augment.random_erasing(recipe.erasing, value_range=(0.0, 255.0)))
-    operations.append(normalization())
+        done.append(augment.random_erasing(recipe.erasing, value_range=(0.0, 255.0)))
+    done.append(normalization())
     if recipe.cutout:
-        operations.append(augment.random_cutout(recipe.cutout))
-    return {
-        "augment": tuple(operations),
-        "mix": mixup(recipe.mixup) if recipe.mixup else None,
-        "seed": recipe.seed,
-        "num_classes": NUM_CLASSES,
-    }
+        done.append(augment.random_cutout(recipe.cutout))
+    return tuple(done)
 
 
 def build_network(recipe, image_shape=(32, 32, 3)):
@@ -96,7 +90,8 @@ def build_model(recipe, data):
 def build_optimizer(recipe, model, learning_rate, momentum, steps):
     """SGD or Muon, inside Lookahead if the recipe says so.
 
-    Weight decay is coupled: the gradient of every weight gains decay * weight.
+    Weight decay is coupled: the gradient of every weight gains decay * weight, but for the kernels
+    of convolutions under Muon, which have none.
     """
     if recipe.optimizer == "muon":
         optimizer = build_muon(recipe, learning_rate, momentum, nesterov=recipe.nesterov)

@@ -7,6 +7,7 @@ import difflib
 import inspect
 import io
 import itertools
+import math
 import re
 import shutil
 import sys
@@ -123,7 +124,9 @@ def _read(recipe, about, arguments, flags, examples):
             found = tyro.cli(
                 type(command),
                 prog=f"{Path(sys.argv[0]).name} [RECIPE]",
-                description="Train a recipe: the name of one, then any field to change.",
+                description="Train a recipe: its name first, then any field to change. Defaults "
+                f"are those of {recipe.name}; RECIPE --help shows another's. Where none is shown, "
+                "the network or the optimizer has its own.",
                 args=arguments,
                 default=command,
                 use_underscores=True,
@@ -176,7 +179,8 @@ def _command(recipe):
         members = []
         for name in filter(defaults.__contains__, names.split()):
             kind = type(recipe) if name in hints[type(recipe)] else Options
-            hint = _flag(hints[kind][name], kind, texts[kind][name])
+            text = texts[kind][name] + _limits(*getattr(kind, "ranges", {}).get(name, ()))
+            hint = _flag(hints[kind][name], kind, text)
             members.append((name, hint, defaults[name]))
         group = dataclasses.make_dataclass("Group", members)
         groups[title] = (
@@ -205,6 +209,15 @@ def _flag(hint, kind, text):
     elif hint is bool:  # `--flip False`
         hint = tyro.conf.FlagConversionOff[hint]
     return Annotated[hint, tyro.conf.arg(**shown)]
+
+
+def _limits(low=-math.inf, high=math.inf):
+    """What the text on a flag says of its range; nothing where any number is taken."""
+    if math.isinf(low):
+        return ""
+    if math.isfinite(high):
+        return f" {low:.10g} to {high:.10g}."
+    return f" {low:g} or more."
 
 
 def _default(value):

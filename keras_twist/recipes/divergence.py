@@ -54,6 +54,9 @@ class FiniteBatches(keras.metrics.Metric):
         self.broken.assign(ops.maximum(self.broken, 1 - finite))
         self.batches.assign_add(1 - self.broken)
 
+    def get_config(self):
+        return {**super().get_config(), "replicas": self.replicas}
+
     def result(self):
         return ops.where(self.broken > 0, ops.floor(self.batches / self.replicas), -1.0)
 

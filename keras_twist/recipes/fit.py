@@ -79,7 +79,8 @@ def fit(
     Example:
         ```python
         result = fit(dataclasses.replace(CIFAR_RECIPES["davidnet"], epochs=3))
-        result.model.predict(images)
+        normalize = data.normalize(data.CIFAR10_MEAN, data.CIFAR10_STD)
+        logits = result.model.predict(normalize(images))  # of uint8, (n, 32, 32, 3)
         ```
     """
     if (recipe is None) == (resume is None):

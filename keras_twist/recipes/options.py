@@ -6,8 +6,16 @@ from typing import Literal
 
 from keras_twist.recipes.recipe import RecipeError
 
-# Each does something else than to train from the start, so that two of them make no sense.
-MODES = ("dry_run", "dump", "lr_find", "resume", "trained")
+# What is done instead of a training from the start, of which two make no sense, and which options
+# of such a training it takes all the same.
+_TAKEN = {
+    "dry_run": {"runs", "runs_dir"},
+    "dump": {"runs"},  # The notebook's published command has both.
+    "lr_find": {"runs_dir"},
+    "resume": {"log", "export", "checkpoint_minutes"},
+    "trained": {"export"},
+}
+MODES = tuple(_TAKEN)
 # What a training from the start takes besides, and some of these do not.
 _OF_RUNS = ("runs", "runs_dir", "checkpoint_minutes", "log", "export")
 
@@ -21,13 +29,13 @@ class Options:
     """
 
     data_dir: Path | None = None
-    """Folder or file with the data set; without it the caches are searched, then the network."""
+    """Folder or file with the data set. Without it: the caches, else it is downloaded."""
 
     runs_dir: Path = Path("runs")
     """Folder in which the folder of the run is made."""
 
     runs: int = 1
-    """Trainings, one after the other, with one seed more each; then list, mean and deviation."""
+    """Trainings, each with the next seed; then a list, the mean and the standard deviation."""
 
     resume: Path | None = None
     """Folder of a stopped run to go on with; it brings its own recipe."""
@@ -58,7 +66,7 @@ class Options:
     """Write the result as one JSON object."""
 
     gpu: int | None = None
-    """Number of the GPU to use, of several; without a GPU it means nothing."""
+    """The GPU to use, counted from 0; ignored without a GPU."""
 
     dry_run: bool = False
     """Check data, model and a few steps, tell memory and expected time, and train nothing."""
@@ -76,7 +84,7 @@ class Options:
     """Last learning rate of --lr_find."""
 
     lr_find_steps: int = 100
-    """Steps of --lr_find, one batch each."""
+    """Steps of --lr_find, one batch each; 10 or more."""
 
     def __post_init__(self):
         if self.runs < 1:
@@ -84,17 +92,10 @@ class Options:
         modes = [name for name in MODES if getattr(self, name)]
         if len(modes) > 1:
             raise RecipeError(f"{_flags(modes)} exclude each other.")
-        for mode in modes:
-            allowed = {
-                "dry_run": {"runs", "runs_dir"},
-                "dump": {"runs"},  # The notebook's published command has both.
-                "lr_find": {"runs_dir"},
-                "resume": {"log", "export", "checkpoint_minutes"},
-                "trained": {"export"},
-            }
+        if modes:
             changed = {name for name in _OF_RUNS if getattr(self, name) != _DEFAULT[name]}
-            if refused := sorted(changed - allowed[mode]):
-                raise RecipeError(f"--{mode} cannot be given together with {_flags(refused)}.")
+            if refused := sorted(changed - _TAKEN[modes[0]]):
+                raise RecipeError(f"--{modes[0]} cannot be given together with {_flags(refused)}.")
         changed = [
             name
             for name in ("lr_find_start", "lr_find_end", "lr_find_steps")

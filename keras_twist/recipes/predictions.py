@@ -7,10 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from keras_twist.data.errors import DataError, is_showable
-from keras_twist.data.npz import read_npz
-from keras_twist.files import partial_file
+from keras_twist.data.npz import read_npz, write_npz
 from keras_twist.plots.scores import (
-    check_labels,
+    as_labels,
     check_lengths,
     most_confidently_wrong,
     probabilities,
@@ -99,8 +98,7 @@ def save_predictions(predictions, folder):
         field.name: np.asarray(getattr(predictions, field.name))
         for field in dataclasses.fields(Predictions)
     }
-    with partial_file(Path(folder) / PREDICTIONS) as file:
-        np.savez_compressed(file, **arrays)
+    write_npz(Path(folder) / PREDICTIONS, arrays)
 
 
 def load_predictions(folder):
@@ -143,8 +141,8 @@ def _check_array(name, shape, dtype):
 def _check(found):
     """Raise ValueError unless the arrays are predictions that fit each other."""
     shares = probabilities(found.probabilities)
-    check_labels("labels", found.labels, shares.shape[1])
-    check_labels("worst", found.worst, max(len(shares), 1))
+    as_labels("labels", found.labels, shares.shape[1])
+    as_labels("worst", found.worst, max(len(shares), 1))
     check_lengths(labels=found.labels, probabilities=shares)
     check_lengths(images=found.images, worst=found.worst)
     if len(found.class_names) != shares.shape[1]:

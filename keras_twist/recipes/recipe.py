@@ -99,10 +99,12 @@ class Recipe:
     """Highest learning rate of the schedule, for the mean loss of a batch."""
 
     pct_start: float = 5 / 24
-    """Share of the training that leads up to the highest rate (linear, one_cycle)."""
+    """Share of the training that leads up to the highest rate, above 0 and below 1 (linear,
+    one_cycle)."""
 
     start_factor: float = 0.0
-    """Learning rate at the start, as a share of the highest (linear, one_cycle, cyclic)."""
+    """Learning rate at the start, as a share of the highest (linear, one_cycle, cyclic). one_cycle
+    needs one above 0, such as --start_factor 0.04 --end_factor 4e-6."""
 
     end_factor: float = 0.0
     """Learning rate at the end, as a share of the highest (linear, one_cycle, flat_cosine)."""
@@ -111,7 +113,7 @@ class Recipe:
     """Triangles in the training (cyclic)."""
 
     anneal_start: float = 0.72
-    """Share of the training before the descent (flat_cosine)."""
+    """Share of the training before the descent, below 1 (flat_cosine)."""
 
     momentum: float = 0.9
     """Momentum of SGD, or beta_1 of an optimizer of Adam's kind."""
@@ -120,14 +122,15 @@ class Recipe:
     """If set, momentum falls to this while the learning rate rises, and comes back (one_cycle)."""
 
     kernel_rate: float | None = None
-    """Learning rate of convolution kernels over that of all other weights (muon)."""
+    """Learning rate of convolution kernels, divided by that of all other weights (muon; 0.145
+    unless given)."""
 
     kernel_momentum: float | None = None
     """Momentum of convolution kernels (muon)."""
 
     weight_decay: float = 5e-4
-    """Share of a weight that is added to its gradient and so to the momentum, as in PyTorch's SGD
-    (train_cifar, muon), or is taken off it per unit of the learning rate (all others)."""
+    """Weight decay wd. In train_cifar and with muon, wd * w is added to the gradient (coupled, as
+    in PyTorch's SGD); otherwise learning_rate * wd * w is taken off the weight (decoupled)."""
 
     label_smoothing: float = 0.0
     """Share of each label that is spread over all classes."""
@@ -136,8 +139,8 @@ class Recipe:
     """Mirror half of the images."""
 
     flip_averaged: bool = False
-    """Report, besides, the accuracy at the end of logits that are averaged over each image and its
-    mirror image."""
+    """Report, besides, the accuracy at the end with horizontal-flip test-time augmentation: the
+    logits of an image and of its mirror image averaged."""
 
     mixup: float = 0.0
     """Alpha of mixup; 0 for none. With it there is no accuracy on the training batches: a blended
@@ -171,8 +174,8 @@ class Recipe:
     command runs. Batch normalisation takes the statistics of each share."""
 
     replicas: int | None = None
-    """Number of devices that share a batch; None for all there are. On a CPU, mirrored divides it
-    into so many."""
+    """Number of devices that share a batch; all there are unless given. With --strategy mirrored on
+    a machine without a GPU, the CPU is divided into so many."""
 
     def __post_init__(self):
         wrong = field_types.of_wrong_type(self)

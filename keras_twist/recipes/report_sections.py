@@ -6,6 +6,7 @@ import shlex
 
 from keras_twist import plots
 from keras_twist.callbacks.reporting import format_seconds
+from keras_twist.plots.figures import new_figure, png
 from keras_twist.plots.predictions import READABLE_CLASSES
 from keras_twist.recipes.markup import element, join, picture, table
 
@@ -181,7 +182,9 @@ def section(title, *body):
 
 def chart(make_figure, description):
     """A figure as part of the page, or a line in its place where matplotlib is missing."""
-    return drawn(lambda: _figure_bytes(make_figure()), lambda png: picture(png, description))
+    return drawn(
+        lambda: png(make_figure(), dpi=130), lambda contents: picture(contents, description)
+    )
 
 
 def drawn(make_png, show):
@@ -225,15 +228,7 @@ def percent(share, digits=2):
     return NOTHING if share is None else f"{100 * share:.{digits}f}\u00a0%"
 
 
-def _figure_bytes(figure):
-    file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=130)
-    return file.getvalue()
-
-
 def _image_bytes(image):
-    from keras_twist.plots.figures import new_figure
-
     new_figure()  # Says which extra to install where matplotlib is missing.
     from matplotlib.image import imsave
 

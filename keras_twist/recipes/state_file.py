@@ -9,8 +9,7 @@ import numpy as np
 
 from keras_twist.callbacks.model_state import state_variables
 from keras_twist.data.errors import DataError
-from keras_twist.data.npz import read_npz
-from keras_twist.files import partial_file
+from keras_twist.data.npz import read_npz, write_npz
 from keras_twist.recipes.divergence import Diverged, are_finite
 from keras_twist.recipes.recipe import RecipeError
 
@@ -40,8 +39,7 @@ def save(path, model, progress, trainer):
         return
     header = json.dumps({"variables": _names(model), "progress": progress})
     arrays = {f"v{number}": value for number, value in enumerate(values)}
-    with partial_file(path) as file:
-        np.savez(file, header=np.frombuffer(header.encode(), np.uint8), **arrays)
+    write_npz(path, {"header": np.frombuffer(header.encode(), np.uint8), **arrays})
 
 
 def load(path, model):

@@ -1,6 +1,6 @@
 """What the tasks have in common: their data, their batches, and how a model is compiled.
 
-A task is a module with `load`, `training_options`, `normalization`, `build_network`,
+A task is a module with `load`, `operations`, `normalization`, `build_network`,
 `build_model`, `build_optimizer`, `NUM_CLASSES` and `EVAL_BATCH_SIZE`: `recipes.cifar` and
 `recipes.woof`.
 """
@@ -11,7 +11,7 @@ import importlib
 import keras
 import numpy as np
 
-from keras_twist.data import ResidentFeed, eval_dataset, train_dataset
+from keras_twist.data import ResidentFeed, eval_dataset, mixup, train_dataset
 from keras_twist.recipes.divergence import FiniteBatches
 from keras_twist.recipes.feed import PipelineFeed
 from keras_twist.recipes.policies import build_schedules
@@ -44,18 +44,30 @@ def of(recipe):
 
 def training_batches(recipe, data, initial_step=0):
     """Endless augmented batches from the given step on."""
-    options = of(recipe).training_options(recipe, data)
     return train_dataset(
-        *data.train, recipe.batch_size, repeat=True, initial_step=initial_step, **options
+        *data.train,
+        recipe.batch_size,
+        repeat=True,
+        initial_step=initial_step,
+        **_options(recipe, data),
     )
 
 
 def training_feed(recipe, data):
     """The same batches, made where `recipe.feed` says: a `PipelineFeed` or a `ResidentFeed`."""
     if recipe.feed == "resident":
-        options = of(recipe).training_options(recipe, data)
-        return ResidentFeed(*data.train, recipe.batch_size, **options)
+        return ResidentFeed(*data.train, recipe.batch_size, **_options(recipe, data))
     return PipelineFeed(lambda step: training_batches(recipe, data, step))
+
+
+def _options(recipe, data):
+    task = of(recipe)
+    return {
+        "augment": task.operations(recipe, data),
+        "mix": mixup(recipe.mixup) if recipe.mixup else None,
+        "seed": recipe.seed,
+        "num_classes": task.NUM_CLASSES,
+    }
 
 
 def validation_batches(recipe, data):

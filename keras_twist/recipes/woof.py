@@ -12,7 +12,6 @@ from keras_twist.data import (
     augment,
     load_imagenette,
     load_imagewoof,
-    mixup,
     random_resized_crop,
 )
 from keras_twist.recipes import woof_networks
@@ -74,16 +73,14 @@ def normalization():
     return augment.normalize(IMAGENET_MEAN, IMAGENET_STD)
 
 
-def training_options(recipe, data):
-    """What a recipe does to images, as arguments of `train_dataset` and `ResidentFeed`."""
-    operations = [
-        random_resized_crop(recipe.image_size, (recipe.min_scale, 1.0), aspects=data.aspects)
-    ]
+def operations(recipe, data):
+    """What a recipe does to each image by itself, for `train_dataset` and `ResidentFeed`."""
+    done = [random_resized_crop(recipe.image_size, (recipe.min_scale, 1.0), aspects=data.aspects)]
     if recipe.flip:
-        operations.append(augment.random_flip())
-    operations.append(normalization())
+        done.append(augment.random_flip())
+    done.append(normalization())
     if recipe.erasing_area:
-        operations.append(
+        done.append(
             augment.random_erasing(
                 ERASED,
                 area=(0.0, recipe.erasing_area),
@@ -92,12 +89,7 @@ def training_options(recipe, data):
                 log_aspect=True,
             )
         )
-    return {
-        "augment": tuple(operations),
-        "mix": mixup(recipe.mixup) if recipe.mixup else None,
-        "seed": recipe.seed,
-        "num_classes": NUM_CLASSES,
-    }
+    return tuple(done)
 
 
 def build_network(recipe):

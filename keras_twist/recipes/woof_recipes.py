@@ -72,10 +72,11 @@ class WoofRecipe(Recipe):
     """Symmetric self-attention (with `self_attention`)."""
 
     pool: Literal["avg", "max", "max_blur"] = "avg"
-    """Halves the shortcuts; max_blur is in the stem as well."""
+    """Pooling that halves the shortcuts of residual networks; max_blur also blurs the stem's."""
 
     stem_strides: int = 2
-    """1 doubles the size of every map, for four times the work."""
+    """Stride of the first convolution; 1 doubles height and width of all that follows, for four
+    times the work."""
 
     width: int | None = None
     """Filters of the first stage; the others grow with it."""
@@ -83,9 +84,9 @@ class WoofRecipe(Recipe):
     optimizer: Literal["ranger", "adam", "rms", "sgd", "radam", "lookahead", "lamb", "muon"] = (
         "ranger"
     )
-    """lookahead is Adam's; rms has no momentum; muon takes orthogonal steps of convolution kernels,
-    which do not decay, and SGD's of all else. Weight decay is decoupled, except muon's, and spares
-    batch normalisation and biases."""
+    """lookahead is Adam inside Lookahead; rms has no momentum; muon moves convolution kernels by
+    orthogonalized momentum, without weight decay, and all else as sgd does. Weight decay is
+    decoupled, except muon's, and spares batch normalisation and biases."""
 
     beta_2: float = 0.99
     """Decay of the squared gradients (not sgd, muon)."""
@@ -97,8 +98,8 @@ class WoofRecipe(Recipe):
     """Smallest part of a picture that is shown in training, as a share of its area."""
 
     valid_scale: float = 1.14
-    """Shorter side of a picture over that of the square in its middle that validation shows: 1.14
-    as fastai has it, 256 / 224. Its first version, with 160 pixels for 128, had 1.25."""
+    """Validation shows the central square whose side is the picture's shorter side divided by this:
+    1.14 (256 / 224) as in fastai 2, 1.25 (160 / 128) as in fastai 1."""
 
     erasing_area: float = 0.0
     """Largest share of an image that up to three rectangles of noise cover, in three images of ten;
@@ -135,7 +136,7 @@ ABOUT = {
 # ResNet with a Twist was trained with the first fastai, the notebook with the second. Batches of
 # 64 are halved here, since 5 epochs have few updates; the rate is that of its other published run.
 # Its author's later networks have blurred pools, which are better here as well
-# (benchmarks/results/train_woof.json).
+# (benchmarks/results/time_to_accuracy.json).
 _FASTAI_1 = {
     "self_attention": True,
     "pool": "max_blur",

@@ -53,30 +53,6 @@ def interpolate(step, steps, values, cosine=False):
     return value
 
 
-def check_positive(**arguments):
-    """Raise unless every argument is a finite number above 0."""
-    for name, value in arguments.items():
-        if not 0 < value < math.inf:
-            raise ValueError(
-                f"Argument `{name}` must be positive and finite. Received: {name}={value}"
-            )
-
-
-def check_share(**arguments):
-    """Raise unless every argument lies between 0 and 1, neither of which it may be."""
-    for name, value in arguments.items():
-        if not 0 < value < 1:
-            raise ValueError(f"Argument `{name}` must lie in (0, 1). Received: {name}={value}")
-
-
-def check_choice(choices, **arguments):
-    """Raise unless every argument is one of the names."""
-    for name, value in arguments.items():
-        if value not in choices:
-            allowed = " or ".join(map(repr, choices))
-            raise ValueError(f"Argument `{name}` must be {allowed}. Received: {name}={value!r}")
-
-
 def check_between(low, high, limit=math.inf):
     """Raise unless the two pairs of a name and a number are ordered: 0, low, high, limit."""
     (low_name, low), (high_name, high) = low, high

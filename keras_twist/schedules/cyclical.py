@@ -7,13 +7,8 @@ from fractions import Fraction
 import keras
 from keras import ops
 
-from keras_twist.schedules._curves import (
-    as_steps,
-    check_between,
-    check_choice,
-    check_positive,
-    counts_whole,
-)
+from keras_twist.arguments import check_choice, check_positive
+from keras_twist.schedules._curves import as_steps, check_between, counts_whole
 
 MODES = ("triangular", "triangular2", "exp_range")
 SCALE_MODES = ("cycle", "iterations")
@@ -84,9 +79,10 @@ class Cyclical(keras.optimizers.schedules.LearningRateSchedule):
         check_between(
             ("base_learning_rate", base_learning_rate), ("max_learning_rate", max_learning_rate)
         )
-        check_positive(step_size=step_size, gamma=gamma)
-        check_choice(MODES, mode=mode)
-        check_choice(SCALE_MODES, scale_mode=scale_mode)
+        check_positive("step_size", step_size)
+        check_positive("gamma", gamma)
+        check_choice("mode", mode, MODES)
+        check_choice("scale_mode", scale_mode, SCALE_MODES)
         if not (scale_fn is None or callable(scale_fn)):
             raise ValueError(
                 f"Argument `scale_fn` must be a function or None. Received: scale_fn={scale_fn!r}"

@@ -4,7 +4,8 @@ import math
 
 import keras
 
-from keras_twist.schedules._curves import check_positive, interpolate
+from keras_twist.arguments import check_number, check_positive
+from keras_twist.schedules._curves import interpolate
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -46,11 +47,9 @@ class FlatCosine(keras.optimizers.schedules.LearningRateSchedule):
 
     def __init__(self, learning_rate, total_steps, anneal_start=0.72, final_learning_rate=0.0):
         super().__init__()
-        check_positive(learning_rate=learning_rate, total_steps=total_steps)
-        if not 0 <= anneal_start < 1:
-            raise ValueError(
-                f"Argument `anneal_start` must lie in [0, 1). Received: anneal_start={anneal_start}"
-            )
+        check_positive("learning_rate", learning_rate)
+        check_positive("total_steps", total_steps)
+        check_number("anneal_start", anneal_start, "in [0, 1)", lambda share: 0 <= share < 1)
         if not 0 <= final_learning_rate <= learning_rate:
             raise ValueError(
                 "Argument `final_learning_rate` must lie between 0 and `learning_rate`. Received: "

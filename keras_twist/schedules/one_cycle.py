@@ -4,7 +4,8 @@ import itertools
 
 import keras
 
-from keras_twist.schedules._curves import check_choice, check_positive, check_share, interpolate
+from keras_twist.arguments import check_choice, check_number, check_positive
+from keras_twist.schedules._curves import interpolate
 
 
 @keras.saving.register_keras_serializable(package="keras_twist")
@@ -20,9 +21,9 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         total_steps: Updates in the cycle.
         pct_start: Share of the cycle spent going up, in `(0, 1)`. Defaults to 0.3.
         anneal: `"cos"` for half cosines, `"linear"` for straight lines. Defaults to `"cos"`.
-        div_factor: Peak over start. Defaults to 25.0.
-        final_div_factor: Start over end; 1 means no annihilation, an end at the starting rate.
-            Defaults to 1e4.
+        div_factor: Peak divided by start. Defaults to 25.0.
+        final_div_factor: Start divided by end; 1 means no annihilation, an end at the starting
+            rate. Defaults to 1e4.
         three_phase: Whether to come down as slowly as it went up, back to the start, and only
             then go on to the end, as in the paper. Defaults to False.
 
@@ -58,14 +59,12 @@ class OneCycle(keras.optimizers.schedules.LearningRateSchedule):
         three_phase=False,
     ):
         super().__init__()
-        check_positive(
-            max_learning_rate=max_learning_rate,
-            total_steps=total_steps,
-            div_factor=div_factor,
-            final_div_factor=final_div_factor,
-        )
-        check_share(pct_start=pct_start)
-        check_choice(("cos", "linear"), anneal=anneal)
+        check_positive("max_learning_rate", max_learning_rate)
+        check_positive("total_steps", total_steps)
+        check_number("pct_start", pct_start, "in (0, 1)", lambda share: 0 < share < 1)
+        check_choice("anneal", anneal, ("cos", "linear"))
+        check_positive("div_factor", div_factor)
+        check_positive("final_div_factor", final_div_factor)
         self.max_learning_rate = max_learning_rate
         self.total_steps = total_steps
         self.pct_start = pct_start

@@ -464,19 +464,25 @@ def test_sample_weights_count():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"start": 1.0}, r"`end` must be a number > start=1.0. Received: end=1.0"),
-        ({"start": 2.0}, r"`end` must be a number > start=2.0. Received: end=1.0"),
-        ({"start": 0.0}, r"`start` must be a number > 0 with mode='exp'. Received: start=0.0"),
-        ({"start": -1.0, "mode": "linear"}, "`start` must be a number >= 0. Received: start=-1.0"),
-        ({"end": float("nan")}, "`end` must be a number > start=0.0001. Received: end=nan"),
+        ({"start": 1.0}, r"`end` must be a finite number > start=1.0. Received: end=1.0"),
+        ({"start": 2.0}, r"`end` must be a finite number > start=2.0. Received: end=1.0"),
+        (
+            {"start": 0.0},
+            "`start` must be .* > 0 with mode='exp'. Received: start=0.0",
+        ),
+        (
+            {"start": -1.0, "mode": "linear"},
+            "`start` must be .* >= 0. Received: start=-1.0",
+        ),
+        ({"end": float("nan")}, "`end` must be a finite number > start=0.0001. Received: end=nan"),
         ({"end": float("inf")}, "`end` must be .* Received: end=inf"),
         ({"steps": 9}, "`steps` must be an integer >= 10. Received: steps=9"),
         ({"steps": 20.5}, "`steps` must be an integer >= 10. Received: steps=20.5"),
         ({"mode": "cosine"}, "`mode` must be one of 'exp', 'linear'. Received: mode='cosine'"),
-        ({"beta": 1.0}, r"`beta` must be a number in \[0, 1\). Received: beta=1.0"),
-        ({"beta": "0.9"}, r"`beta` must be a number in \[0, 1\). Received: beta='0.9'"),
-        ({"divergence": 1.0}, "`divergence` must be a number > 1. Received: divergence=1.0"),
-        ({"max_factor": 0.0}, "`max_factor` must be a number > 0. Received: max_factor=0.0"),
+        ({"beta": 1.0}, r"`beta` must be a finite number in \[0, 1\). Received: beta=1.0"),
+        ({"beta": "0.9"}, r"`beta` must be a finite number in \[0, 1\). Received: beta='0.9'"),
+        ({"divergence": 1.0}, "`divergence` must be a finite number > 1. Received: divergence=1.0"),
+        ({"max_factor": 0.0}, "`max_factor` must be a finite number > 0. Received: max_factor=0.0"),
     ],
 )
 def test_bad_arguments_get_one_clear_error(options, message):

@@ -106,6 +106,21 @@ def test_json_lines_begins_anew_with_a_new_training(tmp_path):
     assert [row["epoch"] for row in read_json_lines(logger.path)] == [1, 2]
 
 
+@pytest.mark.parametrize("text", ["my notes\n", '{"step": 1}\n', "3\n", "\xff"])
+def test_json_lines_leaves_files_of_others_alone(text, tmp_path):
+    path = tmp_path / "notes.txt"
+    path.write_text(text, encoding="latin-1")
+    with pytest.raises(ValueError, match="`path` must be a new file.*notes.txt"):
+        train([JSONLinesLogger(path)], epochs=1)
+    assert path.read_text(encoding="latin-1") == text
+
+
+def test_json_lines_makes_its_folder(tmp_path):
+    path = tmp_path / "new" / "metrics.jsonl"
+    train([JSONLinesLogger(path)], epochs=1)
+    assert len(read_json_lines(path)) == 1
+
+
 def test_json_lines_takes_metrics_of_several_numbers(tmp_path):
     logger = JSONLinesLogger(tmp_path / "metrics.jsonl")
     logger.on_epoch_end(0, {"f1_score": np.array([0.5, np.nan], "float32")})

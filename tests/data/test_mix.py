@@ -119,5 +119,5 @@ def test_another_number_of_classes_is_refused(make):
 @pytest.mark.parametrize("make", [data.mixup, data.cutmix])
 @pytest.mark.parametrize("alpha", [0.0, -1.0, np.inf, "0.2"])
 def test_alpha_must_be_positive(make, alpha):
-    with pytest.raises(ValueError, match=f"`alpha`.*Received: alpha={alpha}"):
+    with pytest.raises(ValueError, match=f"`alpha`.*Received: alpha={alpha!r}"):
         make(alpha)

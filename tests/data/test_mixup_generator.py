@@ -1,6 +1,7 @@
 """The published generator: its pairs and blends, `datagen` afterwards, epochs, `model.fit`."""
 
 import concurrent.futures
+import math
 import time
 
 import keras
@@ -204,7 +205,10 @@ class Cropping:
         (lambda: MixupGenerator(IMAGES, [LABELS, LABELS[1:]]), "`y_train`.*images=50"),
         (lambda: MixupGenerator(IMAGES, LABELS, 26), "`batch_size`.*batch_size=26, images=50"),
         (lambda: MixupGenerator(IMAGES, LABELS, 0), "`batch_size`.*batch_size=0"),
-        (lambda: MixupGenerator(IMAGES, LABELS, 5, alpha=0), "`alpha` must be positive.*alpha=0"),
+        (lambda: MixupGenerator(IMAGES, LABELS, 5.0), "`batch_size`.*batch_size=5.0"),
+        (lambda: MixupGenerator(IMAGES, LABELS, 5, alpha=0), "`alpha` must be.*> 0.*alpha=0"),
+        (lambda: MixupGenerator(IMAGES, LABELS, 5, alpha=math.inf), "`alpha` must be.*alpha=inf"),
+        (lambda: MixupGenerator(IMAGES, LABELS, 5, alpha="1"), "`alpha` must be.*alpha='1'"),
         (lambda: MixupGenerator(IMAGES, LABELS, 5, datagen=3), "`datagen`.*datagen=3"),
         (
             lambda: MixupGenerator(IMAGES, LABELS, 5, datagen=Cropping())[0],

@@ -89,6 +89,16 @@ def test_trains_as_the_pipeline_does_and_leaves_the_model_as_it_was():
     models[0].fit(*validation(), verbose=0)  # on plain arrays, again
 
 
+def test_a_train_step_of_the_users_own_is_there_again():
+    def own(model):
+        model.train_step = step = model.train_step
+        with resident().attach(model):
+            pass
+        assert model.train_step is step
+
+    trained(own)
+
+
 @pytest.mark.parametrize("step", [1, 4, 5, 8])
 def test_goes_on_at_any_step(step):
     feed = resident()

@@ -68,7 +68,7 @@ def test_height_and_width_may_be_unknown():
 )
 def test_bad_arguments_are_named(bad):
     ((name, value),) = bad.items()
-    with pytest.raises(ValueError, match=f"`{name}`.*Received: {name}={value}"):
+    with pytest.raises(ValueError, match=f"`{name}`.*Received: {name}={value!r}"):
         MaxBlurPool2D(**bad)
 
 

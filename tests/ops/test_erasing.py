@@ -105,7 +105,11 @@ def test_share_is_the_area_inside_the_image():
         (np.zeros((3, 8, 6, 3), "uint8"), {"fill": "normal"}, "`fill`.*uint8"),
         (np.zeros((3, 8, 6, 3), "uint8"), {"fill": 256}, r"`fill`.*\[0, 255\].*256"),
         (np.zeros((3, 8, 6, 3), "uint8"), {"fill": (-1, 0, 0)}, "`fill`.*-1"),
-        (np.zeros((3, 8, 6, 3)), {"fill": (0.0, 1.0)}, "`fill`.*`value_range`.*channels=3"),
+        (
+            np.zeros((3, 8, 6, 3)),
+            {"fill": (0.0, 1.0)},
+            "`fill`.*per channel.*channels=3",
+        ),
     ],
 )
 def test_bad_arguments_are_named(images, options, message):

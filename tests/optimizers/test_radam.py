@@ -170,19 +170,19 @@ def test_a_learning_rate_of_zero_changes_nothing(run):
     [
         ({"beta_1": 1.0}, "`beta_1` must be less than 1"),
         ({"beta_1": -0.1}, "`beta_1` must be a number in"),
-        ({"beta_2": 1.0}, "`beta_2` must be a number in"),
-        ({"beta_2": 0.0}, "`beta_2` must be a number in"),
-        ({"epsilon": 0.0}, "`epsilon` must be a number > 0"),
-        ({"threshold": 3}, "`threshold` must be a number >= 4"),
+        ({"beta_2": 1.0}, "`beta_2` must be a finite number in"),
+        ({"beta_2": 0.0}, "`beta_2` must be a finite number in"),
+        ({"epsilon": 0.0}, "`epsilon` must be a finite number > 0"),
+        ({"threshold": 3}, "`threshold` must be a finite number >= 4"),
         ({"weight_decay": -0.1}, "`weight_decay` must be"),
-        ({"epsilon": None}, "`epsilon` must be a number > 0"),
+        ({"epsilon": None}, "`epsilon` must be a finite number > 0"),
         ({"beta_1": True}, "`beta_1` must be a number in"),
-        ({"beta_2": None}, "`beta_2` must be a number in"),
-        ({"threshold": float("nan")}, "`threshold` must be a number >= 4"),
+        ({"beta_2": None}, "`beta_2` must be a finite number in"),
+        ({"threshold": float("nan")}, "`threshold` must be a finite number >= 4"),
         ({"epsilon_mode": "outside"}, "`epsilon_mode` must be one of"),
     ],
 )
 def test_bad_arguments_are_named(options, message):
     ((name, value),) = options.items()
-    with pytest.raises(ValueError, match=f"{message}.* Received: {name}={value}"):
+    with pytest.raises(ValueError, match=f"{message}.* Received: {name}={value!r}"):
         RAdam(**options)

@@ -194,5 +194,5 @@ def test_keras_callbacks_find_the_learning_rate_through_the_loss_scale(train):
     [("beta_1", 1.0), ("sync_period", 0), ("slow_step_size", 2.0), ("epsilon_mode", "both")],
 )
 def test_bad_arguments_are_named(name, value):
-    with pytest.raises(ValueError, match=f"`{name}` must be .* Received: {name}={value}"):
+    with pytest.raises(ValueError, match=f"`{name}` must be .* Received: {name}={value!r}"):
         Ranger(**{name: value})

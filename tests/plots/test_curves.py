@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 
-from keras_twist import plots
+from keras_twist import models, plots
 from keras_twist.schedules import PiecewiseLinear
 
 ROWS = [
@@ -35,11 +35,21 @@ def test_schedules_are_drawn_step_by_step():
     assert figure.axes[0].get_xlabel() == "Epoch"
 
 
-def test_without_matplotlib_the_error_names_the_extra(monkeypatch):
-    monkeypatch.setitem(sys.modules, "matplotlib", None)
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+@pytest.mark.parametrize(
+    "plot",
+    [
+        lambda: plots.plot_history(ROWS),
+        lambda: plots.plot_network(models.DavidNet(width=4)),
+        lambda: plots.plot_confusion([0, 1], [0, 0], ["cat", "dog"]),
+    ],
+    ids=["history", "network", "confusion matrix"],
+)
+def test_without_matplotlib_the_error_names_the_extra(plot, monkeypatch):
+    for name in [*sys.modules, "matplotlib"]:
+        if name.partition(".")[0] == "matplotlib":
+            monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ModuleNotFoundError, match=r"pip install 'keras_twist\[plots\]'"):
-        plots.plot_history(ROWS)
+        plot()
 
 
 def test_a_notebook_shows_figures_without_pyplot():
