@@ -124,16 +124,14 @@ def _read(recipe, about, arguments, flags, examples):
             found = tyro.cli(
                 type(command),
                 prog=f"{Path(sys.argv[0]).name} [RECIPE]",
-                description="Train a recipe: its name first, then any field to change. Defaults "
-                f"are those of {recipe.name}; RECIPE --help shows another's. Where none is shown, "
-                "the network or the optimizer has its own.",
+                description="Train a recipe: the name of one, then any field to change.",
                 args=arguments,
                 default=command,
                 use_underscores=True,
             )
     except SystemExit as stop:
         if not stop.code:
-            sys.stdout.write(_epilogue(about, flags, examples))
+            sys.stdout.write(_epilogue(recipe, about, flags, examples))
             raise
         raise RecipeError(_told(_one_line(message.getvalue()), recipe, about)) from None
     values = {name: value for group in vars(found).values() for name, value in vars(group).items()}
@@ -144,9 +142,16 @@ def _read(recipe, about, arguments, flags, examples):
     return values
 
 
-def _epilogue(about, flags, examples):
-    """The recipes, the short flags and the examples; tyro would not break their lines."""
+def _epilogue(recipe, about, flags, examples):
+    """What defaults are shown, the recipes, the short flags and the examples.
+
+    Not in tyro's description, whose lines it does not break.
+    """
     columns = min(shutil.get_terminal_size().columns, _MAX_COLUMNS)
+    defaults = (
+        f"Defaults are those of {recipe.name}; RECIPE --help shows another's. Where none is shown, "
+        "the network or the optimizer has its own."
+    )
     texts = [
         textwrap.fill(f"{name}: {text}", columns, subsequent_indent="  ")
         for name, text in about.items()
@@ -154,7 +159,13 @@ def _epilogue(about, flags, examples):
     pairs = [f"{short} for {name}" for short, (name, _) in flags.items() if short != name]
     short = textwrap.wrap(", ".join(sorted(pairs)), columns, break_on_hyphens=False)
     lines = [line for line in examples.splitlines() if line.startswith("python")]
-    parts = ["\nrecipes:", *texts, "\nflags of the published scripts:", *short]
+    parts = [
+        textwrap.fill(defaults, columns),
+        "\nrecipes:",
+        *texts,
+        "\nflags of the published scripts:",
+        *short,
+    ]
     return "\n".join([*parts, "\nexamples:", *lines, ""])
 
 

@@ -489,7 +489,7 @@ def test_the_same_picture_in_both_sets(tree, again):
         ({"stored_size": -1}, "`stored_size`.*-1"),
         ({"valid_scale": 0.9}, "`valid_scale`.*>= 1.*0.9"),
         ({"valid_scale": np.nan}, "`valid_scale`.*nan"),
-        ({"on_error": "ignore"}, "`on_error`.*'raise' or 'skip'.*'ignore'"),
+        ({"on_error": "ignore"}, "`on_error`.*'raise', 'skip'.*'ignore'"),
         ({"max_pixels": None}, "`max_pixels`.*None"),
     ],
 )
