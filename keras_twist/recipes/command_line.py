@@ -159,13 +159,8 @@ def _epilogue(recipe, about, flags, examples):
     pairs = [f"{short} for {name}" for short, (name, _) in flags.items() if short != name]
     short = textwrap.wrap(", ".join(sorted(pairs)), columns, break_on_hyphens=False)
     lines = [line for line in examples.splitlines() if line.startswith("python")]
-    parts = [
-        textwrap.fill(defaults, columns),
-        "\nrecipes:",
-        *texts,
-        "\nflags of the published scripts:",
-        *short,
-    ]
+    parts = [textwrap.fill(defaults, columns), "\nrecipes:", *texts]
+    parts += ["\nflags of the published scripts:", *short]
     return "\n".join([*parts, "\nexamples:", *lines, ""])
 
 

@@ -243,7 +243,7 @@ def test_help_has_every_field_in_one_group_and_no_long_line(
         "replicas",
     ]
     words = " ".join(text.replace("│", " ").split())
-    assert f"Images per step. (default: {recipes[default].batch_size})" in words
+    assert f"Images per step. 1 or more. (default: {recipes[default].batch_size})" in words
     assert all(f"{name}: {about[name][:20]}" in words for name in recipes)
     for flag, (name, _) in published.items():
         assert flag == name or f"{flag} for {name}" in words
