@@ -206,7 +206,7 @@ def test_bad_arguments_are_named(make, message):
     [
         (data.random_erasing(fill="normal"), "`fill`.*uint8"),
         (data.random_erasing(fill=300), r"`fill`.*\[0, 255\].*300"),
-        (data.random_erasing(fill=(0.0, 1.0)), "`value_range`"),
+        (data.random_erasing(fill=(0.0, 1.0)), "`fill`.*one number per channel"),
         (data.random_cutout(3, value=-1.0), r"\[0, 255\].*-1.0"),
         (data.random_cutout(3, value=(1, 2)), "`fill`.*one number per channel.*channels=3"),
         (data.random_cutout(3, value=np.array([1, 2])), "`fill`.*one number per channel"),
