@@ -31,7 +31,7 @@ def check_positive(name, value):
 
 def check_choice(name, value, allowed):
     """Return `value`, or raise unless it is among those that are allowed."""
-    if value in allowed:
+    if value in tuple(allowed):  # Of a dict, where a list would not be looked for.
         return value
     listed = ", ".join(map(repr, allowed))
     raise ValueError(f"`{name}` must be one of {listed}. Received: {name}={value!r}")

@@ -49,3 +49,5 @@ def test_choices_are_listed():
     assert check_choice("mode", "exp", ("exp", "linear")) == "exp"
     with pytest.raises(ValueError, match="`mode` must be one of 'exp', 'linear'. .*mode='log'"):
         check_choice("mode", "log", ("exp", "linear"))
+    with pytest.raises(ValueError, match="`mode` must be one of 'exp'. Received: mode=\\[1\\]"):
+        check_choice("mode", [1], {"exp": 0})
