@@ -1,4 +1,7 @@
-"""The training scripts' arguments: a recipe's name, then any field by its name; their help."""
+"""The training scripts' arguments: a recipe's name, then any field by its name; their help.
+
+Longer than other files by a little, since flags and help are made of the same fields.
+"""
 
 import ast
 import contextlib
