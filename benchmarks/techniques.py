@@ -41,7 +41,7 @@ EVERYTHING = "everything in place"
 WITHOUT = {
     EVERYTHING: {},
     "SGD and Lookahead, batches and rates of airbench94": SGD | {"lookahead": 5},
-    "the same without Lookahead": SGD,
+    "SGD of airbench94 without Lookahead": SGD,
     "first convolution drawn and trained, no whitening": {"whitening": False},
     "kernels drawn, no identities": {"identity": False},
     "batch normalisation with a learned scale": {"batch_norm_scale": True},
